@@ -1,0 +1,361 @@
+package store
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/jackc/pgx/v5/pgconn"
+
+	"github.com/postroom/postroom"
+)
+
+// maxJoined is how many commits are joined into one at most, so that the first
+// of them does not wait for too many others.
+const maxJoined = 256
+
+// A member is one commit that waits to be joined with others into one.
+type member struct {
+	ctx   context.Context
+	locks []int64 // taken before anything else, on PostgreSQL
+	do    func(*tx) error
+	err   error
+	done  chan struct{}
+}
+
+// tx is a member's view of the transaction. It never leaves this package, and do
+// may run twice: whatever it sets outside must be set anew each time.
+type tx struct {
+	ctx    context.Context
+	s      *committer
+	events []postroom.Event
+}
+
+// commit runs do inside a transaction and returns when it has been made durable,
+// or not at all. Commits that wait at the same time share one transaction, each
+// behind a savepoint. A context that ends while the commit is under way does not
+// interrupt it.
+func (db *DB) commit(ctx context.Context, do func(*tx) error) error {
+	return db.commitLocked(ctx, nil, do)
+}
+
+// commitLocked is commit with keys locked against other nodes first. The keys of
+// all joined commits are taken in ascending order.
+func (db *DB) commitLocked(ctx context.Context, locks []int64, do func(*tx) error) error {
+	m := &member{ctx: ctx, locks: locks, do: do, done: make(chan struct{})}
+	select {
+	case db.queue <- m:
+	case <-ctx.Done():
+		return ctx.Err()
+	case <-db.done:
+		return errors.New("the database is closed")
+	}
+	select {
+	case <-m.done:
+		return m.err
+	case <-db.done:
+		select {
+		case <-m.done:
+			return m.err
+		default:
+			return errors.New("the database is closed")
+		}
+	}
+}
+
+// committer is the one goroutine that writes.
+type committer struct {
+	db         *DB
+	conn       *sql.Conn
+	statements map[string]*sql.Stmt
+}
+
+func (db *DB) startCommitter(ctx context.Context) error {
+	s := &committer{db: db}
+	if err := s.connect(ctx); err != nil {
+		return err
+	}
+	ctx, db.stop = context.WithCancel(context.WithoutCancel(ctx))
+	db.done = make(chan struct{})
+	go func() {
+		defer close(db.done)
+		defer s.disconnect()
+		s.run(ctx)
+	}()
+	return nil
+}
+
+func (s *committer) connect(ctx context.Context) error {
+	conn, err := s.db.write.Conn(ctx)
+	if err != nil {
+		return fmt.Errorf("open database for writing: %w", err)
+	}
+	s.conn, s.statements = conn, make(map[string]*sql.Stmt)
+	return nil
+}
+
+func (s *committer) disconnect() {
+	for _, st := range s.statements {
+		_ = st.Close()
+	}
+	if s.conn != nil {
+		_ = s.conn.Close()
+	}
+	s.conn, s.statements = nil, nil
+}
+
+func (s *committer) run(ctx context.Context) {
+	for {
+		select {
+		case <-ctx.Done():
+			s.drain()
+			return
+		case first := <-s.db.queue:
+			s.turn(context.WithoutCancel(ctx), s.waiting(first))
+		}
+	}
+}
+
+// drain commits what was handed in before the stop.
+func (s *committer) drain() {
+	for {
+		select {
+		case first := <-s.db.queue:
+			s.turn(context.Background(), s.waiting(first))
+		default:
+			return
+		}
+	}
+}
+
+// waiting returns first and all others that wait now.
+func (s *committer) waiting(first *member) []*member {
+	members := []*member{first}
+	for len(members) < maxJoined {
+		select {
+		case m := <-s.db.queue:
+			members = append(members, m)
+		default:
+			return members
+		}
+	}
+	return members
+}
+
+// turn commits members together and answers each of them.
+func (s *committer) turn(ctx context.Context, members []*member) {
+	defer func() {
+		for _, m := range members {
+			close(m.done)
+		}
+	}()
+	live := members[:0:0]
+	for _, m := range members {
+		if m.err = m.ctx.Err(); m.err == nil {
+			live = append(live, m)
+		}
+	}
+	if len(live) == 0 {
+		return
+	}
+	for try := 0; ; try++ {
+		told, err := s.joined(ctx, live)
+		if err == nil {
+			if told {
+				s.db.changed.tell()
+			}
+			return
+		}
+		if try < 5 && worthAnotherTry(err) {
+			time.Sleep(time.Duration(try*try) * 5 * time.Millisecond)
+			continue
+		}
+		for _, m := range live {
+			m.err = fmt.Errorf("commit: %w", err)
+		}
+		return
+	}
+}
+
+// joined runs one transaction for all members. A member's own failure is that
+// member's; an error returned is everybody's.
+func (s *committer) joined(ctx context.Context, members []*member) (told bool, err error) {
+	if s.conn == nil {
+		if err := s.connect(ctx); err != nil {
+			return false, err
+		}
+	}
+	begin := "begin"
+	if s.db.dialect == dialectSQLite {
+		begin = "begin immediate"
+	}
+	if err := s.exec(ctx, begin); err != nil {
+		s.disconnect() // the connection may be broken; the next turn makes a new one
+		return false, err
+	}
+	defer func() {
+		if err != nil {
+			if s.exec(ctx, "rollback") != nil {
+				s.disconnect()
+			}
+		}
+	}()
+	if err := s.lock(ctx, members); err != nil {
+		return false, err
+	}
+	var events []postroom.Event
+	for _, m := range members {
+		t := &tx{ctx: ctx, s: s}
+		if m.err, err = s.one(t, m, len(members) == 1); err != nil {
+			return false, err
+		}
+		switch {
+		case m.err == nil:
+			events = append(events, t.events...)
+		case len(members) == 1:
+			return false, s.exec(ctx, "rollback")
+		}
+	}
+	if err := s.append(ctx, events); err != nil {
+		return false, err
+	}
+	return len(events) > 0, s.exec(ctx, "commit")
+}
+
+// lock takes the keys of all members in ascending order, so that two nodes that
+// join different commits cannot wait for each other.
+func (s *committer) lock(ctx context.Context, members []*member) error {
+	if s.db.dialect == dialectSQLite {
+		return nil // there is one writer
+	}
+	var keys []int64
+	for _, m := range members {
+		keys = append(keys, m.locks...)
+	}
+	slices.Sort(keys)
+	for _, key := range slices.Compact(keys) {
+		if err := s.exec(ctx, "select pg_advisory_xact_lock($1)", key); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// one runs a member behind a savepoint: own is the member's failure, err the end
+// of the whole transaction. A member that is alone needs no savepoint.
+func (s *committer) one(t *tx, m *member, alone bool) (own, err error) {
+	if !alone {
+		if err := s.exec(t.ctx, "savepoint member"); err != nil {
+			return nil, err
+		}
+	}
+	own = m.do(t)
+	switch {
+	case own != nil && worthAnotherTry(own):
+		return nil, own
+	case alone:
+		return own, nil
+	case own != nil:
+		if err := s.exec(t.ctx, "rollback to savepoint member"); err != nil {
+			return own, err
+		}
+	}
+	return own, s.exec(t.ctx, "release savepoint member")
+}
+
+// append gives the events their positions, last of all in the transaction: the
+// counter's row is locked from here to the commit, so that positions become
+// visible in their order, on several nodes too.
+func (s *committer) append(ctx context.Context, events []postroom.Event) error {
+	if len(events) == 0 {
+		return nil
+	}
+	var last int64
+	if err := s.row(ctx, takePositions, len(events)).Scan(&last); err != nil {
+		return fmt.Errorf("take event positions: %w", err)
+	}
+	for i, e := range events {
+		position := last - int64(len(events)) + int64(i) + 1
+		if err := s.exec(ctx, appendEvent, position, e.ID, string(e.Type), micros(e.At), nullID(e.Mailbox), nullID(e.Issue), e.Historic); err != nil {
+			return fmt.Errorf("append event: %w", err)
+		}
+	}
+	if s.db.dialect == dialectPostgres {
+		return s.exec(ctx, "select pg_notify('postroom_changed', '')")
+	}
+	return nil
+}
+
+const takePositions = `update counter set value = value + $1 where name = 'event' returning value`
+
+const appendEvent = `
+	insert into event (position, id, type, at, mailbox, issue, historic)
+	values ($1, $2, $3, $4, $5, $6, $7)`
+
+// worthAnotherTry says whether the database gave up a transaction that may well
+// succeed when it is run again: a deadlock or a serialisation failure.
+func worthAnotherTry(err error) bool {
+	var pg *pgconn.PgError
+	return errors.As(err, &pg) && (pg.Code == "40P01" || pg.Code == "40001")
+}
+
+func (s *committer) statement(ctx context.Context, query string) (*sql.Stmt, error) {
+	if st, ok := s.statements[query]; ok {
+		return st, nil
+	}
+	st, err := s.conn.PrepareContext(ctx, s.db.text(query))
+	if err != nil {
+		return nil, err
+	}
+	s.statements[query] = st
+	return st, nil
+}
+
+func (s *committer) exec(ctx context.Context, query string, args ...any) error {
+	st, err := s.statement(ctx, query)
+	if err != nil {
+		return err
+	}
+	_, err = st.ExecContext(ctx, args...)
+	return err
+}
+
+func (s *committer) row(ctx context.Context, query string, args ...any) row {
+	st, err := s.statement(ctx, query)
+	if err != nil {
+		return row{err: err}
+	}
+	return row{r: st.QueryRowContext(ctx, args...)}
+}
+
+func (t *tx) exec(query string, args ...any) error { return t.s.exec(t.ctx, query, args...) }
+
+// changed is exec that says how many rows there were to change.
+func (t *tx) changed(query string, args ...any) (int64, error) {
+	st, err := t.s.statement(t.ctx, query)
+	if err != nil {
+		return 0, err
+	}
+	r, err := st.ExecContext(t.ctx, args...)
+	if err != nil {
+		return 0, err
+	}
+	return r.RowsAffected()
+}
+
+func (t *tx) row(query string, args ...any) row { return t.s.row(t.ctx, query, args...) }
+
+func (t *tx) rows(query string, args ...any) (*sql.Rows, error) {
+	st, err := t.s.statement(t.ctx, query)
+	if err != nil {
+		return nil, err
+	}
+	return st.QueryContext(t.ctx, args...)
+}
+
+// event notes that something happened; it gets its position when the commit is
+// complete.
+func (t *tx) event(e postroom.Event) { t.events = append(t.events, e) }

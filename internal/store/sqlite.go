@@ -1,0 +1,56 @@
+package store
+
+import (
+	"context"
+	"database/sql"
+	"database/sql/driver"
+	"net/url"
+	"runtime"
+	"time"
+
+	"modernc.org/sqlite"
+)
+
+// connector opens SQLite connections that all know db_now().
+type connector struct {
+	dsn    string
+	driver *sqlite.Driver
+}
+
+func (c connector) Connect(context.Context) (driver.Conn, error) { return c.driver.Open(c.dsn) }
+func (c connector) Driver() driver.Driver                        { return c.driver }
+
+// openSQLite opens the file with one writing connection and a few reading ones.
+// synchronous=full makes a commit last through a power cut; the journal is a WAL
+// so that readers never wait for the writer. auto_vacuum takes effect before the
+// first table only, which is why it is said at every opening.
+func (db *DB) openSQLite(path string) error {
+	d := &sqlite.Driver{}
+	if err := d.RegisterScalarFunction("db_now", 0, sqliteNow); err != nil {
+		return err
+	}
+	dsn := func(pragmas ...string) string {
+		pragmas = append([]string{
+			"busy_timeout(10000)",
+			"auto_vacuum(incremental)",
+			"journal_mode(wal)",
+			"synchronous(full)",
+			"foreign_keys(on)",
+			"mmap_size(0)",
+			"temp_store(memory)",
+		}, pragmas...)
+		values := url.Values{"_txlock": {"immediate"}, "_pragma": pragmas}
+		return "file:" + (&url.URL{Path: path}).EscapedPath() + "?" + values.Encode()
+	}
+	db.write = sql.OpenDB(connector{dsn("cache_size(-16000)"), d})
+	db.read = sql.OpenDB(connector{dsn("cache_size(-4000)", "query_only(on)"), d})
+	db.write.SetMaxOpenConns(1)
+	db.read.SetMaxOpenConns(max(4, runtime.NumCPU()))
+	db.read.SetMaxIdleConns(max(4, runtime.NumCPU()))
+	return nil
+}
+
+// sqliteNow is db_now() of SQLite: microseconds since 1970.
+func sqliteNow(*sqlite.FunctionContext, []driver.Value) (driver.Value, error) {
+	return time.Now().UnixMicro(), nil
+}

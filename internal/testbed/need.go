@@ -1,0 +1,85 @@
+// Package testbed starts the real servers that the tests need.
+//
+// What it starts belongs to the test that asked for it, or to the test process;
+// it ends with that, however that ends. It works for root, when the servers run
+// as a user without rights, and for everybody else. On Debian the packages are
+// dovecot-imapd, dovecot-pop3d, postgresql and chromium.
+package testbed
+
+import (
+	"os"
+	"os/exec"
+	"path/filepath"
+	"testing"
+)
+
+// The programs that tests can ask for with Need.
+const (
+	NeedPostgres = "postgresql"
+	NeedDovecot  = "dovecot"
+	NeedChromium = "chromium"
+)
+
+// Need skips a test that cannot run here: in short mode, or because what is not
+// installed, which fails the test where POSTROOM_TEST_ALL=1 says that nothing may
+// be missing. The servers of this package ask for it themselves.
+func Need(t testing.TB, what string) {
+	t.Helper()
+	if testing.Short() {
+		t.Skip("short")
+	}
+	if what == NeedPostgres && os.Getenv(givenPostgres) != "" {
+		return
+	}
+	for _, name := range programs(what) {
+		if locate(name) == "" {
+			missing(t, what, name)
+		}
+	}
+}
+
+func missing(t testing.TB, what, program string) {
+	t.Helper()
+	if os.Getenv("POSTROOM_TEST_ALL") == "1" {
+		t.Fatalf("NOT INSTALLED: %s (program %s), and POSTROOM_TEST_ALL=1 asks for every test", what, program)
+	}
+	t.Skipf("SKIPPED, NOT INSTALLED: %s", what)
+}
+
+// programs names what has to be installed for a server; an unknown one is itself
+// a program.
+func programs(what string) []string {
+	switch what {
+	case NeedPostgres:
+		return []string{"initdb", "postgres"}
+	case NeedDovecot:
+		return []string{"dovecot", "doveadm"}
+	}
+	return []string{what}
+}
+
+// locate returns the path of a program, or nothing. Distributions keep servers
+// out of the ordinary user's PATH, and PostgreSQL even out of root's; the highest
+// version wins.
+func locate(name string) string {
+	names := []string{name}
+	if name == NeedChromium {
+		names = []string{"chromium", "chromium-browser", "google-chrome-stable", "google-chrome",
+			"/Applications/Google Chrome.app/Contents/MacOS/Google Chrome"}
+	}
+	for _, n := range names {
+		if path, err := exec.LookPath(n); err == nil {
+			return path
+		}
+	}
+	for _, place := range []string{
+		"/usr/sbin", "/usr/local/sbin", "/opt/homebrew/bin", "/opt/homebrew/sbin",
+		"/usr/lib/postgresql/*/bin", "/usr/pgsql-*/bin", "/opt/homebrew/opt/postgresql*/bin",
+	} {
+		found, _ := filepath.Glob(filepath.Join(place, name)) // the patterns are well formed
+		if len(found) > 0 {
+			return found[len(found)-1]
+		}
+	}
+	return ""
+}

@@ -12,15 +12,15 @@ import (
 func eachDatabase(t *testing.T, test func(t *testing.T, db *DB)) {
 	t.Helper()
 	t.Run("sqlite", func(t *testing.T) {
-		test(t, openTest(t, Options{Path: filepath.Join(t.TempDir(), "postroom.db")}))
+		test(t, openForTest(t, Options{Path: filepath.Join(t.TempDir(), "postroom.db")}))
 	})
 	t.Run("postgres", func(t *testing.T) {
-		test(t, openTest(t, Options{URL: testbed.Postgres(t)}))
+		test(t, openForTest(t, Options{URL: testbed.Postgres(t)}))
 	})
 }
 
-// openTest opens a database with today's schema; it is closed when the test ends.
-func openTest(t testing.TB, o Options) *DB {
+// openForTest opens a database with today's schema; it is closed when the test ends.
+func openForTest(t testing.TB, o Options) *DB {
 	t.Helper()
 	ctx := context.Background()
 	if err := Migrate(ctx, o); err != nil {

@@ -45,6 +45,7 @@ type DB struct {
 
 	statements sync.Map // text → *sql.Stmt on read
 	codec      *codec
+	buffers    sync.Pool // *[]byte of chunkBytes
 	changed    *broadcast
 }
 
@@ -86,6 +87,7 @@ func open(ctx context.Context, o Options) (*DB, error) {
 	if db.step == nil {
 		db.step = func(string) {}
 	}
+	db.buffers.New = func() any { b := make([]byte, chunkBytes); return &b }
 	var err error
 	if db.codec, err = newCodec(); err != nil {
 		return nil, err

@@ -41,7 +41,7 @@ create table session (
 	address    text not null,
 	agent      text not null
 );
-create index session_user on session (app_user);
+create index session_app_user on session (app_user);
 
 create table token (
 	id           bigint generated always as identity primary key,
@@ -138,6 +138,7 @@ create table raw (
 	sha256     bytea unique,
 	size_bytes bigint not null,
 	chunks     bigint not null,
+	packed     bigint not null,        -- the compressed size of all chunks
 	created_at bigint not null,
 	erased_at  bigint
 );
@@ -192,11 +193,12 @@ create table issue (
 	entries           bigint not null default 0,
 	created_at        bigint not null,
 	last_at           bigint not null,
-	deleted_at        bigint
+	deleted_at        bigint,
+	erased_at         bigint            -- its texts and people are gone, its number stays
 );
 create index issue_last on issue (last_at desc, id desc) where deleted_at is null;
 create index issue_state_last on issue (state, last_at desc, id desc) where deleted_at is null;
-create index issue_deleted on issue (deleted_at) where deleted_at is not null;
+create index issue_deleted on issue (deleted_at) where deleted_at is not null and erased_at is null;
 
 create table issue_mailbox (
 	issue   bigint not null references issue (id) on delete cascade,
@@ -232,7 +234,6 @@ create table arrival (
 	gmail_id      bigint not null default 0,
 	tries         bigint not null default 0, -- of fetching the bytes, or of filing
 	next_try_at   bigint,
-	claimed_until bigint,
 	raw           bigint references raw (id),
 	mail          bigint references mail (id),
 	entry         bigint references entry (id) on delete set null,

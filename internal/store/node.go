@@ -1,0 +1,160 @@
+package store
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/postroom/postroom"
+)
+
+// A Fence proves that a node still reads a mailbox: a write that carries one is
+// refused when another node has taken the mailbox since.
+type Fence struct {
+	Mailbox postroom.MailboxID
+	Node    postroom.NodeID
+	Epoch   int64
+}
+
+// ErrFenced says that the mailbox belongs to another node now, or to none.
+var ErrFenced = errors.New("the mailbox is read by another node now")
+
+const holdLease = `
+	select 1 from lease where mailbox = $1 and node = $2 and epoch = $3 /*pg for share */`
+
+// hold locks the lease of a mailbox against being taken until the commit.
+func (t *tx) hold(f Fence) error {
+	var one int
+	err := t.row(holdLease, f.Mailbox, f.Node, f.Epoch).Scan(&one)
+	if noRows(err) {
+		return ErrFenced
+	}
+	return err
+}
+
+const insertNode = `
+	insert into node (name, started_at, heartbeat_at) values ($1, db_now(), db_now()) returning id`
+
+// JoinNode enters this process among the nodes. Whoever had the same name is
+// gone: a name belongs to a data directory, which only one process can hold.
+func (db *DB) JoinNode(ctx context.Context, name string) (id postroom.NodeID, err error) {
+	err = db.commit(ctx, func(t *tx) error {
+		if err := t.exec(`delete from node where name = $1`, name); err != nil {
+			return err
+		}
+		return t.row(insertNode, name).Scan(&id)
+	})
+	if err != nil {
+		return 0, fmt.Errorf("join node %s: %w", name, err)
+	}
+	return id, nil
+}
+
+// Heartbeat says that the node lives, and forgets nodes that have not said so
+// for longer than dead. ErrFenced: this node has itself been given up.
+func (db *DB) Heartbeat(ctx context.Context, id postroom.NodeID, dead time.Duration) error {
+	return db.commit(ctx, func(t *tx) error {
+		n, err := t.changed(`update node set heartbeat_at = db_now() where id = $1`, id)
+		if err != nil {
+			return err
+		}
+		if n == 0 {
+			return ErrFenced
+		}
+		return t.exec(`delete from node where heartbeat_at < db_now() - $1`, dead.Microseconds())
+	})
+}
+
+const freeLeases = `
+	update lease set node = $1, epoch = epoch + 1
+	where mailbox in (
+		select l.mailbox from lease l
+		where l.node is null or not exists (select 1 from node n where n.id = l.node)
+		order by l.mailbox limit $2 /*pg for update skip locked */
+	)`
+
+const shareOfLeases = `
+	select (select count(*) from lease), (select count(*) from node), (select count(*) from lease where node = $1)`
+
+// TakeLeases takes free mailboxes, and those of dead nodes, up to this node's
+// fair share. It returns how many the node holds above its share and should give
+// up.
+func (db *DB) TakeLeases(ctx context.Context, id postroom.NodeID) (surplus int, err error) {
+	err = db.commit(ctx, func(t *tx) error {
+		var leases, nodes, held int
+		if err := t.row(shareOfLeases, id).Scan(&leases, &nodes, &held); err != nil {
+			return err
+		}
+		share := (leases + max(nodes, 1) - 1) / max(nodes, 1)
+		surplus = max(held-share, 0)
+		if held >= share {
+			return nil
+		}
+		return t.exec(freeLeases, id, share-held)
+	})
+	if err != nil {
+		return 0, fmt.Errorf("take mailboxes: %w", err)
+	}
+	return surplus, nil
+}
+
+// GiveUpLeases lets other nodes have these mailboxes. What is no longer held is
+// passed over.
+func (db *DB) GiveUpLeases(ctx context.Context, fences []Fence) error {
+	return db.commit(ctx, func(t *tx) error {
+		for _, f := range fences {
+			if err := t.exec(`update lease set node = null where mailbox = $1 and node = $2 and epoch = $3`, f.Mailbox, f.Node, f.Epoch); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+}
+
+// LeaveNode ends a node cleanly: all its mailboxes are free at once.
+func (db *DB) LeaveNode(ctx context.Context, id postroom.NodeID) error {
+	return db.commit(ctx, func(t *tx) error {
+		if err := t.exec(`update lease set node = null where node = $1`, id); err != nil {
+			return err
+		}
+		return t.exec(`delete from node where id = $1`, id)
+	})
+}
+
+// An Owned mailbox is one that a node is to read.
+type Owned struct {
+	Fence     Fence
+	Version   int64 // changes with whatever a session must learn of
+	Failures  int   // tries that failed since one worked
+	NextTryAt time.Time
+	State     postroom.MailboxState
+}
+
+const ownedMailboxes = `
+	select l.mailbox, l.epoch, b.version, b.failures, coalesce(b.next_try_at, 0), b.state
+	from lease l join mailbox b on b.id = l.mailbox
+	where l.node = $1 and b.deleted_at is null
+	order by b.last_arrival_at desc nulls last`
+
+// OwnedMailboxes returns what a node holds, those with the newest mail first.
+func (db *DB) OwnedMailboxes(ctx context.Context, id postroom.NodeID) ([]Owned, error) {
+	rows, err := db.query(ctx, ownedMailboxes, id)
+	if err != nil {
+		return nil, fmt.Errorf("list owned mailboxes: %w", err)
+	}
+	defer rows.Close()
+	var owned []Owned
+	for rows.Next() {
+		o := Owned{Fence: Fence{Node: id}}
+		var next int64
+		if err := rows.Scan(&o.Fence.Mailbox, &o.Fence.Epoch, &o.Version, &o.Failures, &next, &o.State); err != nil {
+			return nil, err
+		}
+		if next > 0 {
+			o.NextTryAt = at(next)
+		}
+		owned = append(owned, o)
+	}
+	return owned, rows.Err()
+}

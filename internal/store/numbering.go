@@ -1,0 +1,107 @@
+package store
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/postroom/postroom"
+)
+
+const currentNumberings = `
+	select n.id, n.mailbox, n.serial, n.protocol, n.host, n.username, n.folder, n.uid_validity, n.floor, n.position, n.begun_at
+	from numbering n
+	where n.mailbox = $1
+		and n.serial = (select max(serial) from numbering x where x.mailbox = n.mailbox and x.folder = n.folder)`
+
+// Numberings returns the newest numbering of each folder of a mailbox.
+func (db *DB) Numberings(ctx context.Context, id postroom.MailboxID) (map[string]postroom.Numbering, error) {
+	rows, err := db.query(ctx, currentNumberings, id)
+	if err != nil {
+		return nil, fmt.Errorf("read numberings of %s: %w", id, err)
+	}
+	defer rows.Close()
+	byFolder := make(map[string]postroom.Numbering)
+	for rows.Next() {
+		var n postroom.Numbering
+		var begun int64
+		if err := rows.Scan(&n.ID, &n.Mailbox, &n.Serial, &n.Protocol, &n.Host, &n.Username, &n.Folder, &n.UIDValidity, &n.Floor, &n.Position, &begun); err != nil {
+			return nil, err
+		}
+		n.BegunAt = at(begun)
+		byFolder[n.Folder] = n
+	}
+	return byFolder, rows.Err()
+}
+
+const insertNumbering = `
+	insert into numbering (mailbox, serial, protocol, host, username, folder, uid_validity, floor, position, begun_at)
+	values ($1, (select coalesce(max(serial), 0) + 1 from numbering where mailbox = $1 and folder = $2),
+		$3, $4, $5, $2, $6, $7, $8, db_now())
+	returning id, serial, begun_at`
+
+func (t *tx) beginNumbering(n postroom.Numbering) (postroom.Numbering, error) {
+	var begun int64
+	err := t.row(insertNumbering, n.Mailbox, n.Folder, string(n.Protocol), n.Host, n.Username, n.UIDValidity, n.Floor, n.Position).
+		Scan(&n.ID, &n.Serial, &begun)
+	n.BegunAt = at(begun)
+	return n, err
+}
+
+// BeginNumbering enters that a folder is counted anew. Calling it again begins
+// another one.
+func (db *DB) BeginNumbering(ctx context.Context, f Fence, n postroom.Numbering) (begun postroom.Numbering, err error) {
+	err = db.commit(ctx, func(t *tx) error {
+		if err := t.hold(f); err != nil {
+			return err
+		}
+		begun, err = t.beginNumbering(n)
+		return err
+	})
+	if err != nil {
+		return begun, fmt.Errorf("begin numbering of %s in %s: %w", n.Folder, n.Mailbox, err)
+	}
+	return begun, nil
+}
+
+const proveMailbox = `
+	update mailbox set state = 'active', state_since = case when state = 'active' then state_since else db_now() end,
+		fault = null, next_try_at = null, failures = 0,
+		proven_at = coalesce(proven_at, db_now()), start_at = coalesce(start_at, db_now()), updated_at = db_now()
+	where id = $1 and state = 'draft' and deleted_at is null
+	returning version, proven_at`
+
+// RecordProof makes a draft active: the server let us in and showed these
+// folders. Their numberings begin in the same commit, so that the boundary
+// between old mail and new is the moment of the proof and no other.
+// A mailbox that is no draft is left as it is; proven is then zero.
+func (db *DB) RecordProof(ctx context.Context, f Fence, folders []postroom.Numbering) (proven time.Time, err error) {
+	err = db.commit(ctx, func(t *tx) error {
+		proven = time.Time{}
+		if err := t.hold(f); err != nil {
+			return err
+		}
+		var version, provenAt int64
+		err := t.row(proveMailbox, f.Mailbox).Scan(&version, &provenAt)
+		if noRows(err) {
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+		for _, n := range folders {
+			if _, err := t.beginNumbering(n); err != nil {
+				return err
+			}
+		}
+		proven = at(provenAt)
+		t.event(postroom.Event{
+			ID: fmt.Sprintf("mailbox.proven:%d", f.Mailbox), Type: postroom.EventMailboxChanged, At: proven, Mailbox: f.Mailbox,
+		})
+		return t.exec(`update credential set worked_at = db_now() where mailbox = $1`, f.Mailbox)
+	})
+	if err != nil {
+		return time.Time{}, fmt.Errorf("record proof of %s: %w", f.Mailbox, err)
+	}
+	return proven, nil
+}

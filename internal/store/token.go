@@ -165,25 +165,3 @@ func (db *DB) RevokeToken(ctx context.Context, id postroom.TokenID, at time.Time
 	})
 	return ok, err
 }
-
-const mailboxesByAddress = `
-	select id from mailbox where lower(address) = lower($1) and deleted_at is null order by id`
-
-// MailboxesByAddress finds the mailboxes of an address, in whatever case it is
-// written; there may be more than one, or none.
-func (db *DB) MailboxesByAddress(ctx context.Context, address string) ([]postroom.MailboxID, error) {
-	rows, err := db.query(ctx, mailboxesByAddress, clean(address))
-	if err != nil {
-		return nil, fmt.Errorf("find mailboxes by address: %w", err)
-	}
-	defer rows.Close()
-	var ids []postroom.MailboxID
-	for rows.Next() {
-		var id postroom.MailboxID
-		if err := rows.Scan(&id); err != nil {
-			return nil, fmt.Errorf("find mailboxes by address: %w", err)
-		}
-		ids = append(ids, id)
-	}
-	return ids, rows.Err()
-}

@@ -107,6 +107,9 @@ func (db *DB) Users(ctx context.Context) ([]postroom.User, error) {
 	return users, rows.Err()
 }
 
+// Users lists everybody, those who may not sign in too, by name.
+func (r *Reader) Users(ctx context.Context) ([]postroom.User, error) { return r.db.Users(ctx) }
+
 const (
 	setPassword     = `update app_user set password_hash = $2 where id = $1`
 	endUserSessions = `delete from session where app_user = $1`

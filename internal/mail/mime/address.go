@@ -208,11 +208,7 @@ func (p *addressParser) flush(end byte) {
 	if p.prefix != "" {
 		phrase = p.prefix + ", " + phrase
 	}
-	name := p.name(phrase)
-	if name == "" {
-		name = p.name(p.comment)
-	}
-	p.add(name, p.angle)
+	p.add(p.name(phrase), p.angle) // a comment beside brackets is no name
 	p.reset()
 }
 
@@ -235,6 +231,9 @@ func (p *addressParser) unbracketed(phrase string) {
 		address, others = phrase, nil
 	}
 	name := p.name(p.comment)
+	if name == address { // "a@b (a@b)"
+		name = ""
+	}
 	if name == "" {
 		name = p.name(strings.Join(others, " "))
 	}
@@ -250,7 +249,7 @@ func (p *addressParser) bare(word string) {
 
 func (p *addressParser) name(raw string) string {
 	text := strings.Join(strings.Fields(decodeText(raw, p.fallback)), " ")
-	if len(text) > 1 && (text[0] == '"' || text[0] == '\'') && text[len(text)-1] == text[0] {
+	if len(text) > 1 && text[0] == '"' && text[len(text)-1] == '"' {
 		text = strings.TrimSpace(text[1 : len(text)-1])
 	}
 	return text

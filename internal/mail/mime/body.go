@@ -3,6 +3,7 @@ package mime
 import (
 	"bytes"
 	"strings"
+	"unicode/utf8"
 )
 
 // bodies collects the text and the HTML of a message.
@@ -61,7 +62,7 @@ func (t *textBody) end(w *walker) {
 		w.note("The text is longer than " + sizeInWords(w.maxText) + "; the rest is only in the raw message.")
 	}
 	label := t.charset
-	if t.isHTML && (label == "" || canonicalLabel(label) == "us-ascii") {
+	if t.isHTML && (canonicalLabel(label) == "" || canonicalLabel(label) == "us-ascii") && !utf8.Valid(t.raw) {
 		if meta := metaCharset(t.raw); meta != "" {
 			label = meta
 		}

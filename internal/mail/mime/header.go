@@ -23,7 +23,9 @@ type field struct {
 }
 
 // parseHeader reads a block of fields. Lines that are no field and continue none
-// are skipped and counted as junk.
+// are skipped and counted as junk; except that a parameter which some programs
+// put on a line of its own, without white space before it, goes to the
+// Content-Type or Content-Disposition above.
 func parseHeader(block []byte) (h Header, junk int) {
 	text := string(block)
 	for len(text) > 0 {
@@ -31,6 +33,9 @@ func parseHeader(block []byte) (h Header, junk int) {
 		text = rest
 		name, value, ok := cutField(line)
 		if !ok {
+			if h.repairParameter(line) {
+				continue
+			}
 			if strings.TrimSpace(line) != "" {
 				junk++
 			}
@@ -39,6 +44,22 @@ func parseHeader(block []byte) (h Header, junk int) {
 		h.fields = append(h.fields, field{name, value})
 	}
 	return h, junk
+}
+
+// repairParameter appends a line such as boundary="x" to the field above it, if
+// that awaits a parameter.
+func (h *Header) repairParameter(line string) bool {
+	if len(h.fields) == 0 {
+		return false
+	}
+	last := &h.fields[len(h.fields)-1]
+	name, _, ok := strings.Cut(line, "=")
+	if !ok || len(last.value) > 4<<10 || !strings.HasSuffix(last.value, ";") || !isFieldName(strings.TrimSpace(name)) ||
+		!strings.EqualFold(last.name, "Content-Type") && !strings.EqualFold(last.name, "Content-Disposition") {
+		return false
+	}
+	last.value += " " + strings.Trim(line, " \t\r\n")
+	return true
 }
 
 // cutFolded cuts the first line with its continuation lines off text (RFC 5322

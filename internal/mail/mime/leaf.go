@@ -33,7 +33,7 @@ func (w *walker) beginLeaf(header Header, kind mediaType) {
 	encoding := header.first("Content-Transfer-Encoding")
 	isText := strings.HasPrefix(part.Type, "text/") || strings.HasPrefix(part.Type, "message/")
 	var known bool
-	l.decoder, known = newDecoder(unfold(encoding), !isText, l.take)
+	l.decoder, known = newDecoder(unfold(encoding), l.take)
 	if !known {
 		w.note("A part has an unknown transfer encoding; it was taken as it is.")
 	}
@@ -56,7 +56,7 @@ func isBody(p *Part) bool {
 	case "text/plain", "text/html":
 		return p.Disposition != "attachment"
 	}
-	return false
+	return isMultipart(p.Type) // one that could not be taken apart
 }
 
 // wantedHead is how much of a part's beginning its classification needs.
@@ -128,7 +128,7 @@ func (w *walker) readHead(part *Part, head []byte) {
 		block, rest := splitHeader(head)
 		header, _ := parseHeader(block)
 		part.Fields = []Header{header}
-		part.Opening = clean(string(rest[:min(len(rest), 4<<10)]))
+		part.Opening = normalLines(clean(string(rest[:min(len(rest), 4<<10)])))
 		return
 	}
 	for len(head) > 0 {

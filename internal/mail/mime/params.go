@@ -84,6 +84,10 @@ func parseParams(rest, fallback string) map[string]string {
 		}
 	}
 	for name, value := range plain {
+		if name == "boundary" {
+			params[name] = value // not text, and blanks at its end count
+			continue
+		}
 		params[name] = strings.TrimSpace(decodeText(value, fallback))
 	}
 	for name, parts := range segments {

@@ -48,6 +48,9 @@ func (w *walker) readType(header Header, part *Part, top *container) mediaType {
 	case kind.failed:
 		part.RawType = limit(clean(unfold(value)))
 		kind.value = repairedType(kind.value)
+		if kind.value == "text/plain" && kind.params["name"] != "" {
+			kind.value = "application/octet-stream" // a file of an unreadable type
+		}
 	}
 	part.Type = limit(kind.value)
 	part.ReportType = limit(strings.ToLower(kind.params["report-type"]))
@@ -82,7 +85,7 @@ func (w *walker) push(index int, kind mediaType) bool {
 		return false
 	}
 	subtype := strings.TrimPrefix(kind.value, "multipart/")
-	w.stack = append(w.stack, container{boundary: strings.TrimRight(boundary, " \t"), subtype: subtype, part: index})
+	w.stack = append(w.stack, container{boundary: boundary, subtype: subtype, part: index})
 	w.state = inBetween
 	w.body.preamble = nil
 	return true

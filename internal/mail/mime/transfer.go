@@ -17,7 +17,7 @@ type decoder interface {
 
 // newDecoder returns the decoder of a Content-Transfer-Encoding; known is false
 // when the encoding is not one, and the body is then taken as it is.
-func newDecoder(encoding string, isBinary bool, out func([]byte)) (d decoder, known bool) {
+func newDecoder(encoding string, out func([]byte)) (d decoder, known bool) {
 	encoding = strings.ToLower(strings.Trim(encoding, " \t\"';"))
 	if word, _, ok := strings.Cut(encoding, ";"); ok {
 		encoding = strings.TrimSpace(word)
@@ -30,32 +30,27 @@ func newDecoder(encoding string, isBinary bool, out func([]byte)) (d decoder, kn
 		return &quotedDecoder{out: out}, true
 	case "x-uuencode", "x-uue", "uuencode", "uue", "x-uu":
 		return &uuDecoder{out: out}, true
-	case "binary":
-		return &plainDecoder{out: out, exact: isBinary}, true
-	case "", "7bit", "8bit", "7-bit", "8-bit", "7 bit", "8 bit", "7bits", "8bits", "none", "ascii":
+	case "", "binary", "7bit", "8bit", "7-bit", "8-bit", "7 bit", "8 bit", "7bits", "8bits", "none", "ascii":
 		return &plainDecoder{out: out}, true
 	}
 	return &plainDecoder{out: out}, false
 }
 
-// plainDecoder hands a body on with its lines ending in LF, so that copies that
-// came by different ways agree; exact leaves line ends alone.
-type plainDecoder struct {
-	out   func([]byte)
-	exact bool
-}
+// plainDecoder hands a body on as it is.
+type plainDecoder struct{ out func([]byte) }
 
 var lf, crlf = []byte("\n"), []byte("\r\n")
 
+func lineEndBytes(wasCRLF bool) []byte {
+	if wasCRLF {
+		return crlf
+	}
+	return lf
+}
+
 func (d *plainDecoder) write(piece []byte) { d.out(piece) }
 
-func (d *plainDecoder) lineEnd(wasCRLF bool) {
-	if d.exact && wasCRLF {
-		d.out(crlf)
-		return
-	}
-	d.out(lf)
-}
+func (d *plainDecoder) lineEnd(wasCRLF bool) { d.out(lineEndBytes(wasCRLF)) }
 
 func (d *plainDecoder) close() {}
 
@@ -182,7 +177,7 @@ func (d *quotedDecoder) write(piece []byte) {
 
 func (d *quotedDecoder) hold(piece []byte) { d.held = append([]byte(nil), piece...) }
 
-func (d *quotedDecoder) lineEnd(bool) {
+func (d *quotedDecoder) lineEnd(wasCRLF bool) {
 	held := d.held
 	d.held = nil
 	if len(held) > 0 && held[0] == '=' {
@@ -191,7 +186,7 @@ func (d *quotedDecoder) lineEnd(bool) {
 		}
 		d.out(held)
 	}
-	d.out(lf)
+	d.out(lineEndBytes(wasCRLF))
 }
 
 func (d *quotedDecoder) close() {

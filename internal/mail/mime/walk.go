@@ -152,9 +152,9 @@ func (w *walker) delimiter() bool {
 	if len(line) < 2 || line[0] != '-' || line[1] != '-' || !w.lines.isEnd {
 		return false
 	}
-	mark := trimEnd(line[2:])
+	mark := line[2:]
 	for i := len(w.stack) - 1; i >= 0; i-- {
-		isLast, ok := matchBoundary(mark, w.stack[i].boundary)
+		isLast, ok := w.stack[i].matches(mark)
 		if !ok {
 			continue
 		}
@@ -164,11 +164,18 @@ func (w *walker) delimiter() bool {
 	return false
 }
 
-func matchBoundary(mark []byte, boundary string) (isLast, ok bool) {
-	if len(mark) < len(boundary) || string(mark[:len(boundary)]) != boundary {
-		return false, false
+// matches says whether mark, a line without its two hyphens, delimits the
+// multipart. White space may follow (RFC 2046 section 5.1.1). Blanks at the end of
+// the boundary itself count, unless the first delimiter lacks them.
+func (c *container) matches(mark []byte) (isLast, ok bool) {
+	if len(mark) < len(c.boundary) || string(mark[:len(c.boundary)]) != c.boundary {
+		bare := strings.TrimRight(c.boundary, " \t")
+		if c.children > 0 || bare == c.boundary || string(trimEnd(mark)) != bare {
+			return false, false
+		}
+		c.boundary = bare
 	}
-	switch rest := mark[len(boundary):]; {
+	switch rest := trimEnd(mark[len(c.boundary):]); {
 	case len(rest) == 0:
 		return false, true
 	case string(rest) == "--":

@@ -1,0 +1,134 @@
+package diagnose
+
+import (
+	_ "embed"
+	"fmt"
+	"regexp"
+	"strings"
+	"sync"
+	"time"
+
+	"go.yaml.in/yaml/v3"
+
+	"github.com/postroom/postroom"
+)
+
+// mailErrors is the catalogue of what servers say. Its head, how_to_use, is the
+// contract of this package.
+//
+//go:embed mail-errors.yaml
+var mailErrors string
+
+// A Catalogue knows what the answers of mail servers mean. The zero Catalogue is
+// ready and safe for concurrent use. It reads only the part of one protocol when
+// that is first asked for, and compiles only the patterns that it gets to.
+type Catalogue struct {
+	// Now tells the time, for a server that names the instant of the next try;
+	// nil: [time.Now].
+	Now func() time.Time
+
+	mu       sync.Mutex
+	sections map[string][]*entry // by protocol, in the order of the catalogue
+}
+
+// An entry is one known answer.
+type entry struct {
+	ID         string         `yaml:"id"`
+	Provider   string         `yaml:"provider"`
+	Phase      string         `yaml:"phase"`
+	Regex      string         `yaml:"regex"`
+	Class      postroom.Class `yaml:"class"`
+	Permanence string         `yaml:"permanence"`
+	Backoff    *struct {
+		First pause `yaml:"first"`
+		Max   pause `yaml:"max"`
+	} `yaml:"backoff"`
+	FixBy      postroom.FixBy `yaml:"fix_by"`
+	Remedy     string         `yaml:"remedy"`
+	RetryAfter *struct {
+		Group int    `yaml:"group"`
+		Unit  string `yaml:"unit"`
+	} `yaml:"retry_after"`
+	Refine []struct {
+		When  string         `yaml:"when"`
+		Class postroom.Class `yaml:"class"`
+	} `yaml:"refine"`
+	Also []postroom.Class `yaml:"also"`
+
+	pattern func() *regexp.Regexp // compiles Regex once
+}
+
+func (e *entry) isTemporary() bool { return e.Permanence == "temporary" }
+
+// A pause is a duration as the catalogue writes it, "5m".
+type pause time.Duration
+
+func (p *pause) UnmarshalText(text []byte) error {
+	d, err := time.ParseDuration(string(text))
+	*p = pause(d)
+	return err
+}
+
+// The protocols under which errors of the network are kept, in the order in
+// which a text is looked up.
+var networkProtocols = [...]string{"dns", "tls", "tcp"}
+
+// match returns the first entry of a protocol whose pattern finds itself in text,
+// and what the pattern's groups caught.
+func (c *Catalogue) match(protocol, text string) (e *entry, groups []string) {
+	for _, e := range c.section(protocol) {
+		if groups := e.pattern().FindStringSubmatch(text); groups != nil {
+			return e, groups
+		}
+	}
+	return nil, nil
+}
+
+// find returns the entry of a protocol by its id, nil when there is none.
+func (c *Catalogue) find(protocol, id string) *entry {
+	for _, e := range c.section(protocol) {
+		if e.ID == id {
+			return e
+		}
+	}
+	return nil
+}
+
+func (c *Catalogue) section(protocol string) []*entry {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	entries, ok := c.sections[protocol]
+	if !ok {
+		entries = parseSection(protocol)
+		if c.sections == nil {
+			c.sections = map[string][]*entry{}
+		}
+		c.sections[protocol] = entries
+	}
+	return entries
+}
+
+const entryStart = "\n- id: "
+
+// parseSection reads the entries of one protocol. The catalogue is cut into its
+// entries before it is parsed, so the parser sees nothing that is not wanted. It
+// is part of the program: where it cannot be read, nobody outside is to blame.
+func parseSection(protocol string) []*entry {
+	mark := "\n  protocol: " + protocol + "\n"
+	_, rest, _ := strings.Cut(mailErrors, "\nerrors:")
+	var entries []*entry
+	for _, text := range strings.Split(rest, entryStart) {
+		if !strings.Contains(text, mark) {
+			continue
+		}
+		var parsed []*entry
+		if err := yaml.Unmarshal([]byte(entryStart+text), &parsed); err != nil || len(parsed) != 1 {
+			panic(fmt.Sprintf("mail-errors.yaml: %d entries, %v, in %q", len(parsed), err, text))
+		}
+		e := parsed[0]
+		e.Remedy = strings.NewReplacer("This product", "Postroom", "this product", "Postroom").Replace(e.Remedy)
+		e.pattern = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(e.Regex) })
+		entries = append(entries, e)
+	}
+	return entries
+}

@@ -1,0 +1,2 @@
+// Package diagnose turns a refusal into a Fault.
+package diagnose

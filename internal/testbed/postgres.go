@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"net"
 	"net/url"
 	"os"
 	"path/filepath"
@@ -274,6 +273,3 @@ func execute(database, statement string) error {
 	_, err = connection.Exec(ctx, statement)
 	return errors.Join(err, connection.Close(ctx))
 }
-
-// address joins the loopback address and a port.
-func address(port int) string { return net.JoinHostPort("127.0.0.1", strconv.Itoa(port)) }

@@ -118,3 +118,20 @@ func TestServersEndWithTheTestProcess(t *testing.T) {
 		t.Error("the server of a killed test process still answers")
 	}
 }
+
+func TestAGivenServerIsUsedInsteadOfOurOwn(t *testing.T) {
+	s := PostgresServer(t)
+	t.Setenv(givenPostgres, s.URL)
+	url := Postgres(t)
+	given, err := pgx.ParseConfig(s.URL)
+	if err != nil {
+		t.Fatal(err)
+	}
+	got, err := pgx.ParseConfig(url)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got.Port != given.Port || got.Database == given.Database {
+		t.Errorf("Postgres returns %s, want a database of its own on %s", url, s.URL)
+	}
+}

@@ -1,0 +1,117 @@
+package imap
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"os"
+	"time"
+
+	"github.com/postroom/postroom"
+	"github.com/postroom/postroom/internal/mail"
+)
+
+// Idle waits until the server says that something has changed in the selected
+// folder (RFC 2177), at most for the given time; that must be below the 29 minutes
+// after which servers hang up. What has been announced since UIDs was last called
+// is news at once. Where there is no IDLE the answer is a refusal.
+//
+// While it waits the connection holds no buffer.
+func (c *Client) Idle(ctx context.Context, atMost time.Duration) (news bool, err error) {
+	if !c.inUse.TryLock() {
+		return false, errInUse
+	}
+	defer c.inUse.Unlock()
+	defer c.guard(ctx)()
+	if broken := c.broken.Load(); broken != nil {
+		return false, broken
+	}
+	if c.news {
+		return true, nil
+	}
+	if !c.Has("IDLE") {
+		return false, &mail.Refusal{Protocol: postroom.IMAP, Phase: mail.PhaseIdle, Err: ErrNoIdle}
+	}
+	defer c.lex.release()
+	end := time.Now().Add(atMost)
+	c.listening = true
+	defer func() { c.listening = false }()
+
+	tag, _, err := c.send(ctx, mail.PhaseIdle, []arg{{text: "IDLE"}})
+	if err != nil {
+		return false, err
+	}
+	isIdle := false
+	r, err := c.await(ctx, mail.PhaseIdle, tag, nil, func([]byte) (bool, error) {
+		isIdle = true
+		return true, nil
+	})
+	if err != nil {
+		return false, err
+	}
+	if !isIdle {
+		return c.news, c.refused(mail.PhaseIdle, r) // also when it says OK: it did not wait
+	}
+	r, err = c.listen(ctx, tag, end)
+	if err != nil {
+		return c.news, err
+	}
+	if r.status == "" {
+		if err := c.write(ctx, mail.PhaseIdle, []byte("DONE\r\n"), []byte("DONE")); err != nil {
+			return c.news, err
+		}
+		if r, err = c.await(ctx, mail.PhaseIdle, tag, nil, nil); err != nil {
+			return c.news, err
+		}
+	}
+	return c.news, c.refusal(mail.PhaseIdle, r)
+}
+
+// ErrNoIdle is the cause when a server does not offer IDLE.
+var ErrNoIdle = errors.New("the server doesn't offer IDLE")
+
+// listen reads until there is news or end is reached; or until the server ends
+// the command by itself, and then with its reply.
+func (c *Client) listen(ctx context.Context, tag string, end time.Time) (reply, error) {
+	patience := c.lex.patience
+	c.lex.patience, c.lex.until = time.Until(end)+time.Second, end
+	defer func() {
+		c.setPatience(patience)
+		c.lex.until = time.Time{}
+	}()
+	for !c.news {
+		err := c.lex.rest()
+		if err == nil {
+			err = c.lex.begin()
+		}
+		if errors.Is(err, os.ErrDeadlineExceeded) && c.bye.status == "" && ctx.Err() == nil {
+			return reply{}, nil
+		}
+		if err != nil {
+			return reply{}, c.lose(ctx, mail.PhaseIdle, err)
+		}
+		word, rest := cutWord(c.lex.line)
+		if status, _ := cutWord(rest); bytes.EqualFold(word, []byte(tag)) && isStatus(status) {
+			return parseReply(rest), nil
+		}
+		if err := c.hearUntagged(nil); err != nil {
+			return reply{}, c.lose(ctx, mail.PhaseIdle, err)
+		}
+		if err := c.lex.finish(); err != nil {
+			return reply{}, c.lose(ctx, mail.PhaseIdle, err)
+		}
+	}
+	return reply{}, nil
+}
+
+// Noop asks the server whether something has changed, and proves that the
+// connection still stands.
+func (c *Client) Noop(ctx context.Context) (news bool, err error) {
+	_, err = c.simple(ctx, mail.PhaseAny, func(word keyword, _ uint64) (bool, error) {
+		if word == wordFetch || word == wordUIDFetch {
+			c.news = true
+		}
+		return false, nil
+	}, "NOOP")
+	return c.news, err
+}

@@ -1,0 +1,69 @@
+package imap
+
+import (
+	"context"
+
+	"github.com/postroom/postroom/internal/mail"
+)
+
+// A Status is what a server says of a folder as it is selected.
+type Status struct {
+	Folder      string
+	Exists      uint32 // how many messages there are
+	UIDValidity uint32 // 0: unknown. Of a number over 32 bits, which is not allowed, the low ones
+	UIDNext     uint32 // 0: unknown
+	ReadOnly    bool
+}
+
+// Examine selects a folder for reading only: nothing that follows changes it,
+// not even by marking a message read (RFC 9051 section 6.3.3).
+func (c *Client) Examine(ctx context.Context, folder string) (Status, error) {
+	return c.choose(ctx, "EXAMINE", folder)
+}
+
+// Select selects a folder for reading and writing. The server may still give no
+// more than reading: see ReadOnly.
+func (c *Client) Select(ctx context.Context, folder string) (Status, error) {
+	return c.choose(ctx, "SELECT", folder)
+}
+
+func (c *Client) choose(ctx context.Context, command, folder string) (Status, error) {
+	sent, isKnown := c.wireNames[folder]
+	if !isKnown {
+		sent = c.encodeName(folder)
+	}
+	s, err := c.chooseWire(ctx, command, folder, sent)
+	if err == nil || !c.Usable() || isKnown || isASCII(folder) {
+		return s, err
+	}
+	// This server may spell the name in a way of its own, which a list will show.
+	if _, listErr := c.Folders(ctx); listErr != nil {
+		return s, err
+	}
+	if sent, isKnown = c.wireNames[folder]; isKnown {
+		return c.chooseWire(ctx, command, folder, sent)
+	}
+	return s, err
+}
+
+func (c *Client) chooseWire(ctx context.Context, command, folder, sent string) (Status, error) {
+	c.status = Status{Folder: folder}
+	c.exists, c.recent = 0, 0
+	r, err := c.run(ctx, mail.PhaseSelect, nil, arg{text: command}, c.astring(sent))
+	if err != nil {
+		return Status{}, err
+	}
+	c.news = false
+	c.status.Exists = c.exists
+	c.status.ReadOnly = command == "EXAMINE" || r.code == "READ-ONLY"
+	return c.status, nil
+}
+
+func isASCII(text string) bool {
+	for i := range len(text) {
+		if text[i] >= 0x80 {
+			return false
+		}
+	}
+	return true
+}

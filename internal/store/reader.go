@@ -47,6 +47,10 @@ const seesMailbox = `(b.everyone
 const seesIssue = `exists (select 1 from issue_mailbox im join mailbox b on b.id = im.mailbox
 	where im.issue = i.id and ` + seesMailbox + `)`
 
+// isKept holds for the issues i that are not deleted, and for the deleted ones that
+// can still be recovered: for 30 days, see [postroom.RecoverableFor].
+const isKept = `i.erased_at is null and (i.deleted_at is null or i.deleted_at > db_now() - 2592000000000)`
+
 // A condition collects the where clause of a list together with its arguments.
 type condition struct {
 	text strings.Builder

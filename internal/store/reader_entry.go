@@ -18,9 +18,7 @@ type EntryLine struct {
 	Arrivals  []postroom.ArrivalID // in these mailboxes
 }
 
-const seesErasable = `i.erased_at is null and ` + seesIssue
-
-const issueIsSeen = `select 1 from issue i where i.id = $3 and ` + seesErasable
+const issueIsSeen = `select 1 from issue i where i.id = $3 and ` + isKept + ` and ` + seesIssue
 
 const listEntries = `
 	select e.id, e.issue, e.kind, e.mail, e.author, coalesce(u.name, e.actor), e.text, e.at

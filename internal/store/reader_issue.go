@@ -58,7 +58,7 @@ func scanIssue(row interface{ Scan(...any) error }) (IssueLine, error) {
 // filter adds the clauses of f, which are the same in lists and in searches.
 func (c *condition) filter(f IssueFilter) {
 	if f.Deleted {
-		c.and("i.deleted_at is not null and i.erased_at is null")
+		c.and("i.deleted_at is not null and " + isKept)
 	} else {
 		c.and("i.deleted_at is null")
 	}
@@ -110,7 +110,7 @@ func (r *Reader) Issues(ctx context.Context, v postroom.Viewer, f IssueFilter) (
 
 // Issue returns one issue, also when it is deleted and can be recovered.
 func (r *Reader) Issue(ctx context.Context, v postroom.Viewer, id postroom.IssueID) (IssueLine, error) {
-	c := where(v, "i.erased_at is null and "+seesIssue)
+	c := where(v, isKept+" and "+seesIssue)
 	c.and("i.id = ?", int64(id))
 	line, err := scanIssue(r.db.queryRow(ctx, selectIssue+c.text.String(), c.args...))
 	if noRows(err) {

@@ -3,7 +3,6 @@ package store
 import (
 	"context"
 	"database/sql"
-	"encoding/hex"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -37,12 +36,12 @@ func (r *Reader) scanMail(row interface{ Scan(...any) error }) (MailView, error)
 	}
 	v.Date, v.Received = fromMicros(sentAt), fromMicros(receivedAt)
 	copy(v.Digest[:], digest)
-	var text struct{ Text, HTML string }
+	var text mailBody
 	if err := r.db.codec.unpackJSON(body, &text); err != nil {
 		return MailView{}, fmt.Errorf("read the text of mail %s: %w", v.ID, err)
 	}
 	v.Text, v.HTML = text.Text, text.HTML
-	var f readFacts
+	var f mailFacts
 	if err := json.Unmarshal([]byte(facts), &f); err != nil {
 		return MailView{}, fmt.Errorf("read the facts of mail %s: %w", v.ID, err)
 	}
@@ -53,51 +52,6 @@ func (r *Reader) scanMail(row interface{ Scan(...any) error }) (MailView, error)
 	return v, nil
 }
 
-// readFacts are mail.facts as they are read.
-type readFacts struct {
-	InReplyTo   []string          `json:"in_reply_to"`
-	References  []string          `json:"references"`
-	From        []readAddress     `json:"from"`
-	Sender      []readAddress     `json:"sender"`
-	ReplyTo     []readAddress     `json:"reply_to"`
-	To          []readAddress     `json:"to"`
-	Cc          []readAddress     `json:"cc"`
-	Bcc         []readAddress     `json:"bcc"`
-	Attachments []readAttachments `json:"attachments"`
-	Notes       []string          `json:"notes"`
-}
-
-type readAddress struct{ Name, Address string }
-
-type readAttachments struct {
-	N         int    `json:"n"`
-	Name      string `json:"name"`
-	Type      string `json:"type"`
-	Size      int64  `json:"size"`
-	SHA256    string `json:"sha256"`
-	ContentID string `json:"content_id"`
-	Inline    bool   `json:"inline"`
-}
-
-func (f readFacts) into(m *postroom.Mail) {
-	m.InReplyTo, m.References, m.Notes = f.InReplyTo, f.References, f.Notes
-	addresses := func(from []readAddress) (to []postroom.Address) {
-		for _, a := range from {
-			to = append(to, postroom.Address(a))
-		}
-		return to
-	}
-	m.From, m.Sender, m.ReplyTo = addresses(f.From), addresses(f.Sender), addresses(f.ReplyTo)
-	m.To, m.Cc, m.Bcc = addresses(f.To), addresses(f.Cc), addresses(f.Bcc)
-	for _, a := range f.Attachments {
-		one := postroom.Attachment{N: a.N, Name: a.Name, Type: a.Type, SizeBytes: a.Size, ContentID: a.ContentID, Inline: a.Inline}
-		if sum, err := hex.DecodeString(a.SHA256); err == nil {
-			copy(one.SHA256[:], sum)
-		}
-		m.Attachments = append(m.Attachments, one)
-	}
-}
-
 // seesMail holds for the entries e of received mail that the viewer may see: one
 // of their deliveries came to a mailbox whose mail is the viewer's to see.
 const seesMail = `exists (select 1 from arrival a join mailbox b on b.id = a.mailbox where a.entry = e.id and ` + seesMailbox + `)`
@@ -105,7 +59,7 @@ const seesMail = `exists (select 1 from arrival a join mailbox b on b.id = a.mai
 const mailByID = `
 	select ` + mailColumns + `
 	from mail m join entry e on e.mail = m.id join issue i on i.id = e.issue
-	where m.id = $3 and i.erased_at is null and ` + seesMail
+	where m.id = $3 and ` + isKept + ` and ` + seesMail
 
 // Mail returns a mail, also of an issue that is deleted and can be recovered.
 func (r *Reader) Mail(ctx context.Context, v postroom.Viewer, id postroom.MailID) (MailView, error) {
@@ -122,7 +76,7 @@ func (r *Reader) Mail(ctx context.Context, v postroom.Viewer, id postroom.MailID
 const rawOfMail = `
 	select m.raw
 	from mail m join entry e on e.mail = m.id join issue i on i.id = e.issue
-	where m.id = $3 and i.erased_at is null and ` + seesMail
+	where m.id = $3 and ` + isKept + ` and ` + seesMail
 
 // OpenRaw streams the exact bytes of a mail.
 func (r *Reader) OpenRaw(ctx context.Context, v postroom.Viewer, id postroom.MailID) (body io.ReadCloser, sizeBytes int64, err error) {

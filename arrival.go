@@ -18,12 +18,17 @@ type Numbering struct {
 	Folder      string
 	UIDValidity uint32 // IMAP; 0 with POP3
 	// Floor is the highest UID that was listed when the mailbox was proven with
-	// start now: names up to it are before the start. 0: dates decide.
-	Floor uint32
+	// start now: names up to it are before the start, all others are not.
+	// FloorByDate: the dates of each message decide.
+	Floor int64
 	// Position is the highest UID that has been entered in the ledger.
 	Position uint32
 	BegunAt  time.Time
 }
+
+// FloorByDate is the Floor of a numbering in which dates decide what is before the
+// start.
+const FloorByDate = -1
 
 // IsSame says whether a folder as the server shows it now continues n.
 func (n Numbering) IsSame(now Numbering) bool {

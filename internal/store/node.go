@@ -75,28 +75,26 @@ const freeLeases = `
 	)`
 
 const shareOfLeases = `
-	select (select count(*) from lease), (select count(*) from node), (select count(*) from lease where node = $1)`
+	select (select count(*) from lease), (select count(*) from node), (select count(*) from lease where node = $1),
+		(select count(*) from lease l where l.node is null or not exists (select 1 from node n where n.id = l.node))`
 
 // TakeLeases takes free mailboxes, and those of dead nodes, up to this node's
 // fair share. It returns how many the node holds above its share and should give
-// up.
+// up. Where there is nothing to take it writes nothing.
 func (db *DB) TakeLeases(ctx context.Context, id postroom.NodeID) (surplus int, err error) {
-	err = db.commit(ctx, func(t *tx) error {
-		var leases, nodes, held int
-		if err := t.row(shareOfLeases, id).Scan(&leases, &nodes, &held); err != nil {
-			return err
-		}
-		share := (leases + max(nodes, 1) - 1) / max(nodes, 1)
-		surplus = max(held-share, 0)
-		if held >= share {
-			return nil
-		}
-		return t.exec(freeLeases, id, share-held)
-	})
+	var leases, nodes, held, free int
+	if err := db.queryRow(ctx, shareOfLeases, id).Scan(&leases, &nodes, &held, &free); err != nil {
+		return 0, fmt.Errorf("count mailboxes: %w", err)
+	}
+	share := (leases + max(nodes, 1) - 1) / max(nodes, 1)
+	if held >= share || free == 0 {
+		return max(held-share, 0), nil
+	}
+	err = db.commit(ctx, func(t *tx) error { return t.exec(freeLeases, id, share-held) })
 	if err != nil {
 		return 0, fmt.Errorf("take mailboxes: %w", err)
 	}
-	return surplus, nil
+	return 0, nil
 }
 
 // GiveUpLeases lets other nodes have these mailboxes. What is no longer held is
@@ -157,4 +155,18 @@ func (db *DB) OwnedMailboxes(ctx context.Context, id postroom.NodeID) ([]Owned, 
 		owned = append(owned, o)
 	}
 	return owned, rows.Err()
+}
+
+const mailboxesChanged = `
+	select (select coalesce(max(position), 0) from event),
+		(select count(*) from (select 1 from event where position > $1 and type in ('mailbox.changed', 'mailbox.deleted') limit 1) c)`
+
+// MailboxesChangedAfter says whether a mailbox was added, changed or removed after
+// a position among events, and how far the events go.
+func (db *DB) MailboxesChangedAfter(ctx context.Context, position int64) (changed bool, last int64, err error) {
+	var n int
+	if err := db.queryRow(ctx, mailboxesChanged, position).Scan(&last, &n); err != nil {
+		return false, position, fmt.Errorf("look for changed mailboxes: %w", err)
+	}
+	return n > 0 || position < 0, last, nil
 }

@@ -68,21 +68,22 @@ const proveMailbox = `
 	update mailbox set state = 'active', state_since = case when state = 'active' then state_since else db_now() end,
 		fault = null, next_try_at = null, failures = 0,
 		proven_at = coalesce(proven_at, db_now()), start_at = coalesce(start_at, db_now()), updated_at = db_now()
-	where id = $1 and state = 'draft' and deleted_at is null
+	where id = $1 and version = $2 and state = 'draft' and deleted_at is null
 	returning version, proven_at`
 
 // RecordProof makes a draft active: the server let us in and showed these
 // folders. Their numberings begin in the same commit, so that the boundary
 // between old mail and new is the moment of the proof and no other.
-// A mailbox that is no draft is left as it is; proven is then zero.
-func (db *DB) RecordProof(ctx context.Context, f Fence, folders []postroom.Numbering) (proven time.Time, err error) {
+// A mailbox that is no draft any more, or whose settings have changed since
+// version, is left as it is; proven is then zero.
+func (db *DB) RecordProof(ctx context.Context, f Fence, settings int64, folders []postroom.Numbering) (proven time.Time, err error) {
 	err = db.commit(ctx, func(t *tx) error {
 		proven = time.Time{}
 		if err := t.hold(f); err != nil {
 			return err
 		}
 		var version, provenAt int64
-		err := t.row(proveMailbox, f.Mailbox).Scan(&version, &provenAt)
+		err := t.row(proveMailbox, f.Mailbox, settings).Scan(&version, &provenAt)
 		if noRows(err) {
 			return nil
 		}

@@ -50,6 +50,7 @@ type Client struct {
 	commandTimeout time.Duration
 	literalTimeout time.Duration
 	transcript     func(dir byte, line string)
+	interrupt      interrupt
 
 	capabilities      string // see setCapabilities
 	heardCapabilities bool   // since the connection or the login changed them

@@ -16,7 +16,7 @@ import (
 // after which servers hang up. What has been announced since UIDs was last called
 // is news at once. Where there is no IDLE the answer is a refusal.
 //
-// While it waits the connection holds no buffer.
+// While it waits the connection holds no buffer. An Interrupt ends the wait.
 func (c *Client) Idle(ctx context.Context, atMost time.Duration) (news bool, err error) {
 	if !c.inUse.TryLock() {
 		return false, errInUse
@@ -75,7 +75,11 @@ var ErrNoIdle = errors.New("the server doesn't offer IDLE")
 func (c *Client) listen(ctx context.Context, tag string, end time.Time) (reply, error) {
 	patience := c.lex.patience
 	c.lex.patience, c.lex.until = time.Until(end)+time.Second, end
+	leave := c.interrupt.enter(c.lex.conn)
+	c.lex.armed = c.interrupt.repeat
 	defer func() {
+		leave()
+		c.lex.armed = nil
 		c.setPatience(patience)
 		c.lex.until = time.Time{}
 	}()

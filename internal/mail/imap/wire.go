@@ -28,6 +28,7 @@ type wire struct {
 	r, w int                // what is unread is buf[r:w]
 	seen int                // buf[r:seen] holds no line end
 
+	armed    func()        // called after each deadline has been set; nil: nothing is
 	patience time.Duration // the longest wait for one more byte
 	until    time.Time     // no read waits beyond this; zero: no limit
 }
@@ -57,6 +58,9 @@ func (x *wire) receive(p []byte) (int, error) {
 	}
 	if err := x.conn.SetReadDeadline(deadline); err != nil {
 		return 0, err
+	}
+	if x.armed != nil {
+		x.armed()
 	}
 	for range 100 {
 		n, err := x.conn.Read(p)

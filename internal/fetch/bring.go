@@ -1,0 +1,302 @@
+package fetch
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"time"
+
+	"github.com/postroom/postroom"
+	"github.com/postroom/postroom/internal/mail"
+	"github.com/postroom/postroom/internal/mail/imap"
+	"github.com/postroom/postroom/internal/store"
+)
+
+// arrivals is what a reader asks of the database about single messages.
+type arrivals interface {
+	BookNames(ctx context.Context, f store.Fence, n postroom.Numbering, names []store.Listed, position uint32) error
+	WantedArrivals(ctx context.Context, n postroom.NumberingID, fresh uint32, limit int) ([]store.Wanted, error)
+	ReadRaw(ctx context.Context, r io.Reader, limitBytes int64, head func([]byte)) (*store.Raw, error)
+	RecordBytes(ctx context.Context, f store.Fence, brought []store.Brought) error
+	Settle(ctx context.Context, f store.Fence, ids []postroom.ArrivalID, state postroom.ArrivalState, reason string) error
+	RecordFailedTry(ctx context.Context, f store.Fence, id postroom.ArrivalID, reason string, next time.Time, limit int) (bool, error)
+}
+
+const (
+	bookAtOnce  = 2000    // names in one commit 0
+	bringAtOnce = 200     // messages asked for in one command
+	commitCount = 64      // messages in one commit 1
+	commitBytes = 4 << 20 // raw bytes in one commit 1, about
+	maxTries    = 3       // of bringing in one message
+	graceToStop = 8 * time.Second
+)
+
+// book enters names into the ledger, oldest first, and moves the position with
+// each commit. Where dates decide what is before the start, the server is asked
+// for them first.
+func (w *watch) book(ctx context.Context, f *folder, uids []uint32) error {
+	for len(uids) > 0 {
+		some := uids[:min(len(uids), bookAtOnce)]
+		uids = uids[len(some):]
+		names, err := w.judge(ctx, f, some)
+		if err != nil {
+			return err
+		}
+		last := some[len(some)-1]
+		if err := w.ledger.BookNames(ctx, w.fence, f.Numbering, names, last); err != nil {
+			return err
+		}
+		f.Position = max(f.Position, last)
+	}
+	return nil
+}
+
+// judge tells the names that wait from those before the start.
+func (w *watch) judge(ctx context.Context, f *folder, uids []uint32) ([]store.Listed, error) {
+	names := make([]store.Listed, len(uids))
+	for i, uid := range uids {
+		names[i] = store.Listed{Name: postroom.Name{UID: uid}, State: postroom.ArrivalWaiting}
+		if int64(uid) <= f.Floor {
+			names[i].State, names[i].Reason = postroom.ArrivalBeforeStart, "It was in the folder when the mailbox was connected."
+		}
+	}
+	if f.Floor != postroom.FloorByDate || w.m.Start.Kind == postroom.StartAll {
+		return names, nil
+	}
+	index := make(map[uint32]int, len(uids))
+	for i, uid := range uids {
+		index[uid] = i
+	}
+	err := w.client.Facts(ctx, uids, []string{"RECEIVED"}, func(fact imap.Fact) error {
+		i, asked := index[fact.UID]
+		if asked {
+			l := &names[i]
+			l.InternalDate, l.SizeBytes, l.GmailID = fact.InternalDate, fact.SizeBytes, fact.GmailID
+			if !w.m.Start.Covers(fact.InternalDate, w.fleet.TopReceived(fact.Header)) {
+				l.State = postroom.ArrivalBeforeStart
+				l.Reason = "It is older than " + w.m.Start.At.UTC().Format("2 January 2006 15:04") + " UTC, from where on mail is brought in."
+			}
+		}
+		return nil
+	})
+	if err != nil && !w.client.Usable() {
+		return nil, err
+	}
+	return names, nil // in doubt a message is brought in
+}
+
+// bring fetches one batch of messages whose bytes are wanted; more says that there
+// may be others.
+func (w *watch) bring(ctx context.Context, f *folder) (more bool, err error) {
+	wanted, err := w.ledger.WantedArrivals(ctx, f.ID, f.fresh, bringAtOnce)
+	if err != nil || len(wanted) == 0 {
+		return false, err
+	}
+	b := newBatch(w, wanted)
+	err = w.client.Bodies(ctx, b.uids(), func(fact imap.Fact, body io.Reader) error { return b.take(ctx, fact, body) })
+	if flushed := b.finish(ctx); flushed != nil {
+		return false, flushed
+	}
+	if err != nil && !w.client.Usable() {
+		return false, w.cutAt(ctx, b, err)
+	}
+	if err := w.notGiven(ctx, b, err); err != nil {
+		return false, err
+	}
+	return true, nil
+}
+
+// cutAt handles a connection that ended while messages were being read: the one
+// it ended at may be the cause, so that it is counted against it.
+func (w *watch) cutAt(ctx context.Context, b *batch, cause error) error {
+	if ctx.Err() != nil {
+		return ctx.Err()
+	}
+	if at, ok := b.suspect(); ok {
+		reason := "The connection ended while this message was being read."
+		if err := w.failed(ctx, at, reason); err != nil {
+			return err
+		}
+	}
+	return cause
+}
+
+// notGiven settles what was asked for and not given: names that the server no
+// longer lists have vanished, others are tried again, three times in all.
+func (w *watch) notGiven(ctx context.Context, b *batch, refusal error) error {
+	missing := b.missing()
+	if len(missing) == 0 {
+		return nil
+	}
+	listed, err := w.client.UIDs(ctx, missing[0].Name.UID)
+	if err != nil {
+		return err
+	}
+	here := make(map[uint32]bool, len(listed))
+	for _, uid := range listed {
+		here[uid] = true
+	}
+	reason := "The server lists this message but does not give it."
+	if r, ok := mail.RefusalOf(refusal); ok && r.Reply != "" {
+		reason += " It says: " + r.Reply
+	}
+	var vanished []postroom.ArrivalID
+	for _, m := range missing {
+		if !here[m.Name.UID] {
+			vanished = append(vanished, m.ID)
+		} else if err := w.failed(ctx, m, reason); err != nil {
+			return err
+		}
+	}
+	if len(vanished) == 0 {
+		return nil
+	}
+	return w.ledger.Settle(ctx, w.fence, vanished, postroom.ArrivalVanished, "It was gone from the server before it could be read.")
+}
+
+// failed counts a try of a message and plans the next: a minute later, then five.
+func (w *watch) failed(ctx context.Context, m store.Wanted, reason string) error {
+	pause := w.fleet.FirstRetry
+	if m.Tries > 0 {
+		pause *= 5
+	}
+	gone, err := w.ledger.RecordFailedTry(ctx, w.fence, m.ID, reason, time.Now().Add(pause), maxTries)
+	if gone {
+		w.fleet.Log.WarnContext(ctx, "message quarantined", "mailbox", w.m.ID, "arrival", m.ID)
+	}
+	return err
+}
+
+// A batch is the messages of one command on their way into the ledger. While the
+// next ones are read, at most one commit is under way.
+type batch struct {
+	w        *watch
+	wanted   []store.Wanted
+	byUID    map[uint32]store.Wanted
+	taken    map[uint32]bool
+	reading  uint32 // the UID that is being read; 0: none
+	brought  []store.Brought
+	bytes    int64
+	flushing chan error // nil: no commit is under way
+}
+
+func newBatch(w *watch, wanted []store.Wanted) *batch {
+	b := &batch{w: w, wanted: wanted, byUID: make(map[uint32]store.Wanted, len(wanted)), taken: make(map[uint32]bool, len(wanted))}
+	for _, m := range wanted {
+		b.byUID[m.Name.UID] = m
+	}
+	return b
+}
+
+func (b *batch) uids() []uint32 {
+	uids := make([]uint32, len(b.wanted))
+	for i, m := range b.wanted {
+		uids[i] = m.Name.UID
+	}
+	return uids
+}
+
+// take reads one message to its end.
+func (b *batch) take(ctx context.Context, fact imap.Fact, body io.Reader) error {
+	m, asked := b.byUID[fact.UID]
+	if !asked || b.taken[fact.UID] {
+		return nil
+	}
+	b.reading = fact.UID
+	one := store.Brought{Arrival: m.ID, InternalDate: fact.InternalDate, GmailID: fact.GmailID}
+	var err error
+	one.Raw, err = b.w.ledger.ReadRaw(ctx, body, b.w.fleet.MaxMessageBytes, func(head []byte) { one.HasMessageID = hasMessageID(head) })
+	if errors.Is(err, store.ErrTooBig) {
+		b.reading, b.taken[fact.UID] = 0, true
+		reason := fmt.Sprintf("It is larger than %d MB, the most that is brought in. It stays on the server.", b.w.fleet.MaxMessageBytes>>20)
+		return b.w.ledger.Settle(ctx, b.w.fence, []postroom.ArrivalID{m.ID}, postroom.ArrivalQuarantined, reason)
+	}
+	if err != nil {
+		return err
+	}
+	b.reading, b.taken[fact.UID] = 0, true
+	b.brought = append(b.brought, one)
+	b.bytes += min(one.Raw.SizeBytes, 1<<20)
+	if len(b.brought) >= commitCount || b.bytes >= commitBytes {
+		return b.flush(ctx)
+	}
+	return nil
+}
+
+// flush begins a commit of what was read, after the one before has ended. A
+// request to stop does not interrupt it: a message is either here or still only
+// on the server.
+func (b *batch) flush(ctx context.Context) error {
+	if err := b.wait(); err != nil || len(b.brought) == 0 {
+		return err
+	}
+	brought := b.brought
+	b.brought, b.bytes = nil, 0
+	b.flushing = make(chan error, 1)
+	go func(done chan<- error) {
+		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), graceToStop)
+		defer cancel()
+		err := b.w.ledger.RecordBytes(ctx, b.w.fence, brought)
+		if err == nil {
+			b.w.fleet.Arrived()
+		}
+		done <- err
+	}(b.flushing)
+	return nil
+}
+
+func (b *batch) wait() error {
+	if b.flushing == nil {
+		return nil
+	}
+	err := <-b.flushing
+	b.flushing = nil
+	return err
+}
+
+// finish commits the rest and waits until nothing is under way.
+func (b *batch) finish(ctx context.Context) error {
+	return errors.Join(b.flush(ctx), b.wait())
+}
+
+func (b *batch) missing() []store.Wanted {
+	var missing []store.Wanted
+	for _, m := range b.wanted {
+		if !b.taken[m.Name.UID] {
+			missing = append(missing, m)
+		}
+	}
+	return missing
+}
+
+// suspect is the message at which a connection broke: the one that was being
+// read, or the first that was asked for, when none came.
+func (b *batch) suspect() (store.Wanted, bool) {
+	if b.reading != 0 {
+		return b.byUID[b.reading], true
+	}
+	if len(b.taken) == 0 && len(b.wanted) > 0 {
+		return b.wanted[0], true
+	}
+	return store.Wanted{}, false
+}
+
+// hasMessageID says whether a header names its message (RFC 5322 section 3.6.4).
+func hasMessageID(head []byte) bool {
+	for len(head) > 0 {
+		line, rest, _ := bytes.Cut(head, []byte("\n"))
+		line = bytes.TrimRight(line, "\r")
+		if len(line) == 0 {
+			return false
+		}
+		name, value, found := bytes.Cut(line, []byte(":"))
+		if found && bytes.EqualFold(bytes.TrimRight(name, " \t"), []byte("Message-ID")) {
+			folded, _, _ := bytes.Cut(rest, []byte("\n"))
+			return bytes.ContainsRune(value, '<') || len(bytes.TrimSpace(value)) > 0 || bytes.ContainsRune(folded, '<')
+		}
+		head = rest
+	}
+	return false
+}

@@ -1,0 +1,87 @@
+package fetch
+
+import (
+	"context"
+
+	"github.com/postroom/postroom"
+	"github.com/postroom/postroom/internal/store"
+)
+
+// comparisons is what a reader asks of the database to prove the ledger.
+type comparisons interface {
+	Compare(ctx context.Context, id postroom.MailboxID, lists []store.ServerList) (store.Comparison, []postroom.ArrivalID, error)
+	RecordComparison(ctx context.Context, f store.Fence, c store.Comparison) error
+	Relist(ctx context.Context, f store.Fence, ids []postroom.ArrivalID) error
+}
+
+// compareAll holds the server's own lists against the arrivals. Names that came
+// since the last pass are booked first: they are news, not differences.
+func (w *watch) compareAll(ctx context.Context) error {
+	w.compareDone()
+	var lists []store.ServerList
+	for _, name := range w.m.Incoming.Folders {
+		w.selected = "" // look anew: the folder may have been counted anew
+		f, err := w.choose(ctx, name)
+		if err != nil {
+			return w.cannotCompare(ctx, err)
+		}
+		uids, err := w.client.UIDs(ctx, 1)
+		if err != nil {
+			return w.cannotCompare(ctx, err)
+		}
+		news := uids
+		for len(news) > 0 && news[0] <= f.Position {
+			news = news[1:]
+		}
+		if err := w.book(ctx, f, news); err != nil {
+			return w.cannotCompare(ctx, err)
+		}
+		lists = append(lists, store.ServerList{Numbering: f.Numbering, UIDs: uids})
+	}
+	c, back, err := w.ledger.Compare(ctx, w.m.ID, lists)
+	if err != nil {
+		return err
+	}
+	if err := w.ledger.RecordComparison(ctx, w.fence, c); err != nil {
+		return err
+	}
+	if len(back) > 0 {
+		if err := w.ledger.Relist(ctx, w.fence, back); err != nil {
+			return err
+		}
+	}
+	return w.passAll(ctx)
+}
+
+// cannotCompare answers whoever waits with the reason, and goes on with it.
+func (w *watch) cannotCompare(ctx context.Context, err error) error {
+	if fault := w.fleet.Explain(err, w.m, w.login); fault != nil && ctx.Err() == nil {
+		if err := w.ledger.RecordComparison(ctx, w.fence, store.Comparison{Fault: fault}); err != nil {
+			return err
+		}
+	}
+	return err
+}
+
+// answerWithTrouble answers whoever wants a comparison while the mailbox cannot be
+// opened.
+func (r *reader) answerWithTrouble(ctx context.Context) {
+	r.compareDone()
+	fault := r.m.Fault
+	if fault == nil {
+		k, err := r.ledger.KeptMailbox(ctx, r.fence.Mailbox)
+		if err != nil {
+			return
+		}
+		if fault = k.Fault; fault == nil {
+			fault = &postroom.Fault{
+				Kind: postroom.Delayed, Class: postroom.Unknown, FixBy: postroom.FixByWaiting,
+				Explanation: "This mailbox is not being read at the moment.",
+				Remedy:      "Look at the mailbox to see why.",
+			}
+		}
+	}
+	if err := r.ledger.RecordComparison(ctx, r.fence, store.Comparison{Fault: fault}); err != nil {
+		r.fleet.Log.ErrorContext(ctx, "cannot answer a comparison", "mailbox", r.fence.Mailbox, "err", err)
+	}
+}

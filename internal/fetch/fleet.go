@@ -1,0 +1,278 @@
+// Package fetch keeps every active mailbox read: each message that a server shows
+// becomes an arrival, with its bytes.
+package fetch
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"sync"
+	"time"
+
+	"github.com/postroom/postroom"
+	"github.com/postroom/postroom/internal/mail/imap"
+	"github.com/postroom/postroom/internal/store"
+	"github.com/postroom/postroom/internal/work"
+)
+
+// ledger is what a Fleet asks of the database about the mailboxes it owns.
+type ledger interface {
+	Heartbeat(ctx context.Context, id postroom.NodeID, dead time.Duration) error
+	TakeLeases(ctx context.Context, id postroom.NodeID) (surplus int, err error)
+	GiveUpLeases(ctx context.Context, fences []store.Fence) error
+	OwnedMailboxes(ctx context.Context, id postroom.NodeID) ([]store.Owned, error)
+	MailboxesChangedAfter(ctx context.Context, position int64) (changed bool, last int64, err error)
+	RequestedComparisons(ctx context.Context, id postroom.NodeID) ([]postroom.MailboxID, error)
+	mailboxLedger
+}
+
+// A Fleet has one goroutine for each mailbox of this node. Run starts them and
+// waits for them.
+type Fleet struct {
+	Ledger ledger
+	Node   postroom.NodeID
+	// Alone says that no other node can share the database: there is no heartbeat.
+	Alone bool
+	// Login returns what opens a mailbox, and whether it has done so before.
+	Login func(ctx context.Context, m postroom.Mailbox) (Login, error)
+	// Explain turns what went wrong with a mailbox into a Fault; nil: nothing did.
+	Explain func(err error, m postroom.Mailbox, l Login) *postroom.Fault
+	// TopReceived reads the instant of the topmost Received field of a header.
+	TopReceived func(header []byte) time.Time
+	// Arrived is called after bytes have been recorded. It is a nudge.
+	Arrived func()
+	// Wake says "look now" at what people have changed. It is a nudge.
+	Wake <-chan struct{}
+	// Troubled hears of every fault; nil: nobody does.
+	Troubled func(*postroom.Fault)
+
+	MaxMessageBytes int64         // 0: 256 MB; a larger message is quarantined
+	IdleAtMost      time.Duration // 0: 9 minutes; IDLE is issued again after this
+	CommandTimeout  time.Duration // 0: 30 seconds without an answer
+	DeadAfter       time.Duration // 0: 15 seconds; a node without a heartbeat is dead
+	FirstRetry      time.Duration // 0: a minute; between two tries of one message
+	Log             *slog.Logger
+
+	gate    work.Gate
+	readers map[postroom.MailboxID]*running
+}
+
+// running is a reader and its end.
+type running struct {
+	*reader
+	stop context.CancelFunc
+	done chan struct{}
+}
+
+const (
+	defaultMaxMessage = 256 << 20
+	defaultIdle       = 9 * time.Minute
+	defaultDeadAfter  = 15 * time.Second
+	lookInterval      = time.Second
+	reconcileInterval = 30 * time.Second
+)
+
+// Run reads mailboxes until ctx ends; then it stops every reader and waits for it.
+func (f *Fleet) Run(ctx context.Context) error {
+	f.withDefaults()
+	defer f.stopAll()
+	tick := time.NewTicker(lookInterval)
+	defer tick.Stop()
+	var position int64 = -1
+	var reconciled time.Time
+	for {
+		var err error
+		if position, err = f.look(ctx, position, &reconciled); err != nil && ctx.Err() == nil {
+			if errors.Is(err, store.ErrFenced) {
+				return fmt.Errorf("this node was given up by the others: %w", err)
+			}
+			f.Log.ErrorContext(ctx, "cannot look after mailboxes", "err", err)
+		}
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-tick.C:
+		case <-f.Wake:
+		}
+	}
+}
+
+func (f *Fleet) withDefaults() {
+	f.readers = make(map[postroom.MailboxID]*running)
+	f.gate = work.Gate{Total: 32, PerKey: 8, Spread: 200 * time.Millisecond}
+	if f.MaxMessageBytes == 0 {
+		f.MaxMessageBytes = defaultMaxMessage
+	}
+	if f.IdleAtMost == 0 {
+		f.IdleAtMost = defaultIdle
+	}
+	if f.CommandTimeout == 0 {
+		f.CommandTimeout = imap.DefaultCommandTimeout
+	}
+	if f.DeadAfter == 0 {
+		f.DeadAfter = defaultDeadAfter
+	}
+	if f.FirstRetry == 0 {
+		f.FirstRetry = time.Minute
+	}
+	if f.Troubled == nil {
+		f.Troubled = func(*postroom.Fault) {}
+	}
+	if f.Log == nil {
+		f.Log = slog.New(slog.DiscardHandler)
+	}
+}
+
+// look is one turn: the heartbeat, what people have changed, who wants to compare.
+func (f *Fleet) look(ctx context.Context, position int64, reconciled *time.Time) (int64, error) {
+	if !f.Alone {
+		if err := f.Ledger.Heartbeat(ctx, f.Node, f.DeadAfter); err != nil {
+			return position, err
+		}
+	}
+	surplus, err := f.Ledger.TakeLeases(ctx, f.Node)
+	if err != nil {
+		return position, err
+	}
+	changed, last, err := f.Ledger.MailboxesChangedAfter(ctx, position)
+	if err != nil {
+		return position, err
+	}
+	if changed || surplus > 0 || time.Since(*reconciled) > reconcileInterval {
+		if err := f.reconcile(ctx, surplus); err != nil {
+			return position, err
+		}
+		*reconciled = time.Now()
+	}
+	return last, f.compareRequested(ctx)
+}
+
+// reconcile starts the readers that should run and stops those that should not,
+// or that know older settings.
+func (f *Fleet) reconcile(ctx context.Context, surplus int) error {
+	owned, err := f.Ledger.OwnedMailboxes(ctx, f.Node)
+	if err != nil {
+		return err
+	}
+	if surplus > 0 && surplus <= len(owned) {
+		if err := f.giveUp(ctx, owned[len(owned)-surplus:]); err != nil {
+			return err
+		}
+		owned = owned[:len(owned)-surplus]
+	}
+	wanted := make(map[postroom.MailboxID]bool, len(owned))
+	for _, o := range owned {
+		if o.State == postroom.MailboxPaused {
+			continue
+		}
+		id := o.Fence.Mailbox
+		wanted[id] = true
+		if r := f.readers[id]; r != nil {
+			if r.fence == o.Fence && r.version == o.Version && !r.ended() {
+				continue
+			}
+			f.stop(r)
+		}
+		f.start(ctx, o)
+	}
+	for id, r := range f.readers {
+		if !wanted[id] {
+			f.stop(r)
+		}
+	}
+	return nil
+}
+
+func (f *Fleet) giveUp(ctx context.Context, owned []store.Owned) error {
+	fences := make([]store.Fence, 0, len(owned))
+	for _, o := range owned {
+		if r := f.readers[o.Fence.Mailbox]; r != nil {
+			f.stop(r)
+		}
+		fences = append(fences, o.Fence)
+	}
+	return f.Ledger.GiveUpLeases(ctx, fences)
+}
+
+func (f *Fleet) start(ctx context.Context, o store.Owned) {
+	ctx, cancel := context.WithCancel(ctx)
+	r := &running{
+		reader: &reader{fleet: f, ledger: f.Ledger, fence: o.Fence, version: o.Version, failures: o.Failures, wake: make(chan struct{}, 1)},
+		stop:   cancel,
+		done:   make(chan struct{}),
+	}
+	if o.State != postroom.MailboxActive {
+		r.nextTry = o.NextTryAt
+	}
+	r.stopped = o.State == postroom.MailboxNeedsSignIn && o.NextTryAt.IsZero()
+	f.readers[o.Fence.Mailbox] = r
+	go func() {
+		defer close(r.done)
+		r.run(ctx)
+	}()
+}
+
+func (f *Fleet) stop(r *running) {
+	r.stop()
+	<-r.done
+	delete(f.readers, r.fence.Mailbox)
+}
+
+// stopAll ends all readers at once and waits for each.
+func (f *Fleet) stopAll() {
+	var all sync.WaitGroup
+	for _, r := range f.readers {
+		r.stop()
+		all.Go(func() { <-r.done })
+	}
+	all.Wait()
+	clear(f.readers)
+}
+
+func (r *running) ended() bool {
+	select {
+	case <-r.done:
+		return true
+	default:
+		return false
+	}
+}
+
+// compareRequested passes on who wants a mailbox compared. Where nobody reads it,
+// the answer is why.
+func (f *Fleet) compareRequested(ctx context.Context) error {
+	ids, err := f.Ledger.RequestedComparisons(ctx, f.Node)
+	if err != nil {
+		return err
+	}
+	for _, id := range ids {
+		if r := f.readers[id]; r != nil && !r.ended() {
+			r.askToCompare()
+			continue
+		}
+		if err := f.answerUnread(ctx, id); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (f *Fleet) answerUnread(ctx context.Context, id postroom.MailboxID) error {
+	owned, err := f.Ledger.OwnedMailboxes(ctx, f.Node)
+	if err != nil {
+		return err
+	}
+	for _, o := range owned {
+		if o.Fence.Mailbox != id {
+			continue
+		}
+		fault := &postroom.Fault{
+			Kind: postroom.Conflict, Class: postroom.Unknown, FixBy: postroom.FixByAppAdmin,
+			Explanation: "This mailbox is paused, so its server is not asked.",
+			Remedy:      "Resume the mailbox to compare it with the server.",
+		}
+		return f.Ledger.RecordComparison(ctx, o.Fence, store.Comparison{Fault: fault})
+	}
+	return nil
+}

@@ -1,0 +1,229 @@
+package fetch
+
+import (
+	"context"
+	"errors"
+	"math/rand/v2"
+	"sync"
+	"time"
+
+	"github.com/postroom/postroom"
+	"github.com/postroom/postroom/internal/mail"
+	"github.com/postroom/postroom/internal/mail/imap"
+	"github.com/postroom/postroom/internal/store"
+)
+
+// mailboxLedger is what a reader asks of the database about its own mailbox.
+type mailboxLedger interface {
+	KeptMailbox(ctx context.Context, id postroom.MailboxID) (store.KeptMailbox, error)
+	RecordTrouble(ctx context.Context, f store.Fence, version int64, trouble store.Trouble) error
+	RecordHealth(ctx context.Context, f store.Fence, version int64) error
+	RecordProof(ctx context.Context, f store.Fence, version int64, folders []postroom.Numbering) (time.Time, error)
+	numberings
+	arrivals
+	comparisons
+}
+
+// Login is what opens a mailbox.
+type Login struct {
+	Kind      string // password or app_password
+	Secret    postroom.Secret
+	HasWorked bool // it has opened this mailbox before
+}
+
+// A reader keeps one mailbox read. It lives as long as its node owns the mailbox
+// and the settings stay the same.
+type reader struct {
+	fleet   *Fleet
+	ledger  mailboxLedger
+	fence   store.Fence
+	version int64
+
+	failures int       // tries in a row that failed; only survival resets it
+	nextTry  time.Time // zero: at once
+	stopped  bool      // no try is planned: somebody must change something
+
+	wake chan struct{} // room for one
+
+	mu      sync.Mutex
+	client  *imap.Client // while there is one
+	compare bool         // somebody waits for a comparison
+
+	m     postroom.Mailbox
+	login Login
+}
+
+// survival is how long a connection must have lived for its end to be a mere
+// interruption: a login that then dies at once is no success.
+const survival = time.Minute
+
+// errChanged says that the settings of the mailbox are newer than this reader.
+var errChanged = errors.New("the settings have changed")
+
+// run sits at the mailbox until ctx ends, again and again, with growing pauses.
+func (r *reader) run(ctx context.Context) {
+	for ctx.Err() == nil {
+		if !r.pause(ctx) {
+			return
+		}
+		began := time.Now()
+		err := r.sit(ctx)
+		switch {
+		case ctx.Err() != nil, errors.Is(err, errChanged), errors.Is(err, store.ErrFenced):
+			return
+		case err == nil:
+			continue
+		}
+		if time.Since(began) > survival {
+			r.failures = 0
+		}
+		if err := r.note(ctx, err, time.Since(began) > survival); err != nil {
+			if errors.Is(err, store.ErrFenced) {
+				return
+			}
+			r.fleet.Log.ErrorContext(ctx, "cannot record the trouble of a mailbox", "mailbox", r.fence.Mailbox, "err", err)
+		}
+	}
+}
+
+// pause waits for the next try, or until somebody wants a comparison: then it
+// tries at once, unless the credential is refused for good. false: ctx has ended.
+func (r *reader) pause(ctx context.Context) bool {
+	for {
+		wait := time.Until(r.nextTry)
+		if !r.stopped && wait <= 0 {
+			return true
+		}
+		var due <-chan time.Time
+		if !r.stopped {
+			timer := time.NewTimer(wait)
+			defer timer.Stop()
+			due = timer.C
+		}
+		select {
+		case <-ctx.Done():
+			return false
+		case <-due:
+			return true
+		case <-r.wake:
+			if !r.wantsCompare() {
+				continue
+			}
+			if r.stopped || r.m.State == postroom.MailboxNeedsSignIn {
+				r.answerWithTrouble(ctx)
+				continue
+			}
+			return true
+		}
+	}
+}
+
+// sit opens the mailbox and reads it until something breaks or ctx ends.
+func (r *reader) sit(ctx context.Context) error {
+	if err := r.load(ctx); err != nil {
+		return err
+	}
+	c, err := r.open(ctx)
+	if err != nil {
+		return err
+	}
+	defer r.close(c)
+	w := &watch{reader: r, client: c, numberings: make(map[string]*folder)}
+	return w.run(ctx)
+}
+
+// load reads the settings anew: a draft may have been proven since.
+func (r *reader) load(ctx context.Context) error {
+	k, err := r.ledger.KeptMailbox(ctx, r.fence.Mailbox)
+	if err != nil {
+		return err
+	}
+	if k.Version != r.version {
+		return errChanged
+	}
+	r.m = k.Mailbox
+	r.login, err = r.fleet.Login(ctx, r.m)
+	return err
+}
+
+// open makes a connection, in its turn.
+func (r *reader) open(ctx context.Context) (*imap.Client, error) {
+	leave, err := r.fleet.gate.Enter(ctx, r.m.Incoming.Host)
+	if err != nil {
+		return nil, err
+	}
+	defer leave()
+	in := r.m.Incoming
+	c, err := imap.Open(ctx, imap.Options{
+		Endpoint: mail.Endpoint{
+			Host: in.Host, Port: in.Port, TLS: in.TLS, CACertificate: in.CACertificate, PinnedSHA256: in.PinnedSHA256,
+			ConnectTimeout: in.ConnectTimeout, AuthTimeout: in.AuthTimeout,
+		},
+		Login:          mail.Login{Username: in.Username, Secret: r.login.Secret, Host: in.Host, Port: in.Port},
+		CommandTimeout: r.fleet.CommandTimeout,
+	})
+	if err != nil {
+		return nil, err
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.client = c
+	return c, nil
+}
+
+func (r *reader) close(c *imap.Client) {
+	r.mu.Lock()
+	r.client = nil
+	r.mu.Unlock()
+	_ = c.Close()
+}
+
+// note records what went wrong and plans the next try. A connection that breaks
+// after it has worked for a while is made again before anybody is told.
+func (r *reader) note(ctx context.Context, err error, survived bool) error {
+	fault := r.fleet.Explain(err, r.m, r.login)
+	if fault == nil {
+		return nil
+	}
+	r.failures++
+	r.fleet.Troubled(fault)
+	if survived && fault.Kind == postroom.Delayed && fault.RetryAfter == 0 {
+		r.nextTry = time.Now().Add(rand.N(time.Second))
+		return nil
+	}
+	trouble := r.plan(fault)
+	r.fleet.Log.WarnContext(ctx, "mailbox in trouble", "mailbox", r.fence.Mailbox, "state", trouble.State,
+		"class", fault.Class, "failures", r.failures, "next", trouble.NextTry, "err", err)
+	r.nextTry, r.stopped = trouble.NextTry, trouble.NextTry.IsZero()
+	r.m.State, r.m.Fault = trouble.State, fault
+	if r.wantsCompare() {
+		r.answerWithTrouble(ctx)
+	}
+	return r.ledger.RecordTrouble(ctx, r.fence, r.version, trouble)
+}
+
+// askToCompare lets the reader know that somebody waits for a comparison.
+func (r *reader) askToCompare() {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.compare = true
+	select {
+	case r.wake <- struct{}{}:
+	default:
+	}
+	if r.client != nil {
+		r.client.Interrupt()
+	}
+}
+
+func (r *reader) wantsCompare() bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.compare
+}
+
+func (r *reader) compareDone() {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.compare = false
+}

@@ -1,0 +1,37 @@
+package fetch
+
+import (
+	"time"
+
+	"github.com/postroom/postroom"
+	"github.com/postroom/postroom/internal/store"
+	"github.com/postroom/postroom/internal/work"
+)
+
+// temporary is the schedule of tries while a server is in trouble.
+var temporary = work.Delay{First: 5 * time.Second, Max: 15 * time.Minute, Factor: 2.5}
+
+// refused are the pauses after a credential that has worked before is refused:
+// directories have outages, and too many tries lock accounts.
+var refused = []time.Duration{time.Minute, 15 * time.Minute, time.Hour, 6 * time.Hour, 24 * time.Hour}
+
+// recheck is how often a mailbox is looked at while a person must repair something.
+const recheck = time.Hour
+
+// plan says what a fault does to the mailbox, and when it is tried again. A
+// credential that has never worked is not tried again until somebody changes it.
+func (r *reader) plan(fault *postroom.Fault) store.Trouble {
+	t := store.Trouble{State: r.m.State.StateFor(fault.Kind), Fault: fault, Failures: r.failures}
+	now := time.Now()
+	switch fault.Kind {
+	case postroom.NeedsSignIn:
+		if r.login.HasWorked {
+			t.NextTry = now.Add(refused[min(r.failures, len(refused))-1])
+		}
+	case postroom.NeedsRepair, postroom.Invalid, postroom.NotFound:
+		t.NextTry = now.Add(recheck)
+	default:
+		t.NextTry = now.Add(temporary.AfterAsked(r.failures, fault.RetryAfter))
+	}
+	return t
+}

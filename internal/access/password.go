@@ -45,10 +45,15 @@ func checkPassword(email string, password postroom.Secret) error {
 		return bad("This password is too long.")
 	case lower == email:
 		return bad("This password is the address itself.")
-	case strings.Trim(text, text[:1]) == "" || isCommon(lower):
+	case isOneCharacter(text) || isCommon(lower):
 		return bad("This password is one of those that are tried first.")
 	}
 	return nil
+}
+
+func isOneCharacter(text string) bool {
+	_, size := utf8.DecodeRuneInString(text)
+	return strings.Trim(text, text[:size]) == ""
 }
 
 func isCommon(lower string) bool {
@@ -88,6 +93,11 @@ const (
 	keyBytes    = 32
 )
 
+// dearly is a hash of no password yet, at that cost.
+func dearly() phc {
+	return phc{memory: hashMemory, passes: hashPasses, threads: hashThreads, salt: make([]byte, saltBytes), key: make([]byte, keyBytes)}
+}
+
 const (
 	hashesAtOnce = 2 // so that sign-ins together take no more than 38 MiB
 	hashPatience = 10 * time.Second
@@ -96,6 +106,7 @@ const (
 // A hasher makes and checks argon2id hashes (RFC 9106), a few at a time. Its zero
 // value is ready.
 type hasher struct {
+	blank func() phc // nil: dearly
 	once  sync.Once
 	slots chan struct{}
 }
@@ -115,6 +126,13 @@ func (h *hasher) enter(ctx context.Context) (leave func(), err error) {
 	}
 }
 
+func (h *hasher) new() phc {
+	if h.blank != nil {
+		return h.blank()
+	}
+	return dearly()
+}
+
 // hash makes the PHC string of a password.
 func (h *hasher) hash(ctx context.Context, password postroom.Secret) (string, error) {
 	leave, err := h.enter(ctx)
@@ -122,9 +140,9 @@ func (h *hasher) hash(ctx context.Context, password postroom.Secret) (string, er
 		return "", err
 	}
 	defer leave()
-	p := phc{memory: hashMemory, passes: hashPasses, threads: hashThreads, salt: make([]byte, saltBytes)}
+	p := h.new()
 	_, _ = rand.Read(p.salt) // never fails
-	p.key = p.derive(normal(password), keyBytes)
+	p.key = p.derive(normal(password), len(p.key))
 	return p.String(), nil
 }
 
@@ -136,7 +154,7 @@ func (h *hasher) matches(ctx context.Context, hash string, password postroom.Sec
 		text = "" // which matches nothing; the limit bounds the work
 	}
 	known := hash != "" && text != ""
-	p := phc{memory: hashMemory, passes: hashPasses, threads: hashThreads, salt: make([]byte, saltBytes), key: make([]byte, keyBytes)}
+	p := h.new()
 	if hash != "" {
 		var err error
 		if p, err = parsePHC(hash); err != nil {

@@ -63,10 +63,14 @@ func (p *addressParser) list() []postroom.Address {
 // take moves n bytes to the phrase. A phrase over 8 KB is not a name: its rest is
 // dropped.
 func (p *addressParser) take(n int) {
-	if p.phrase.Len() < 8<<10 {
-		p.phrase.WriteString(p.text[:n])
-	}
+	p.write(p.text[:n])
 	p.text = p.text[n:]
+}
+
+func (p *addressParser) write(text string) {
+	if p.phrase.Len() < 8<<10 {
+		p.phrase.WriteString(text)
+	}
 }
 
 func (p *addressParser) quoted() {
@@ -77,17 +81,17 @@ func (p *addressParser) quoted() {
 	}
 	p.text = p.text[size:]
 	if strings.HasPrefix(p.text, "@") { // "john doe"@example.net
-		p.phrase.WriteString(`"` + value + `"`)
+		p.write(`"` + value + `"`)
 		return
 	}
-	p.phrase.WriteString(value)
+	p.write(value)
 	p.wasQuote = true
 }
 
 func (p *addressParser) parenthesis() {
 	size := commentSize(p.text)
 	if size == 0 {
-		p.phrase.WriteByte('(')
+		p.write("(")
 		p.text = p.text[1:]
 		return
 	}
@@ -95,9 +99,9 @@ func (p *addressParser) parenthesis() {
 		p.comment = unescapeQuoted(p.text[1 : size-1])
 	}
 	if strings.TrimSpace(p.phrase.String()) != "" && !p.hasAngle && !strings.Contains(p.phrase.String(), "@") {
-		p.phrase.WriteString(p.text[:size]) // "Doe (Sales) <…>": part of the name
+		p.write(p.text[:size]) // "Doe (Sales) <…>": part of the name
 	} else {
-		p.phrase.WriteByte(' ')
+		p.write(" ")
 	}
 	p.text = p.text[size:]
 }
@@ -130,7 +134,7 @@ func (p *addressParser) bracket() {
 	case !p.hasAngle:
 		p.angle, p.hasAngle = inside, true
 	case !strings.Contains(p.angle, "@") && strings.Contains(inside, "@"):
-		p.phrase.WriteString(" <" + p.angle + ">") // "Name <Dept> <a@b>"
+		p.write(" <" + p.angle + ">") // "Name <Dept> <a@b>"
 		p.angle = inside
 	case strings.Contains(inside, "@"): // two addresses without a comma
 		p.flush(',')
@@ -149,7 +153,7 @@ func (p *addressParser) colon() {
 		p.reset() // the name of a group
 		p.inGroup = true
 	default:
-		p.phrase.WriteByte(':')
+		p.write(":")
 	}
 }
 
@@ -157,12 +161,12 @@ func (p *addressParser) colon() {
 func (p *addressParser) word() {
 	if strings.HasPrefix(p.text, "=?") {
 		if word, ok := cutEncodedWord(p.text); ok {
-			p.phrase.WriteString(p.text[:word.size])
+			p.write(p.text[:word.size])
 			p.text = p.text[word.size:]
 			return
 		}
 	}
-	p.phrase.WriteByte('=')
+	p.write("=")
 	p.text = p.text[1:]
 }
 

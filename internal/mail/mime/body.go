@@ -30,6 +30,9 @@ func (w *walker) newText(part *Part, kind mediaType) *textBody {
 }
 
 func (t *textBody) write(w *walker, p []byte) {
+	if len(p) == len(crlf) && p[0] == '\r' && p[1] == '\n' {
+		p = lf // spares most texts a copy
+	}
 	if t.uu != nil {
 		t.uu.write(w, t, p)
 		return

@@ -7,7 +7,7 @@ import (
 	"io"
 )
 
-const lineBuffer = 32 << 10
+const lineBuffer = 16 << 10
 
 // A lineReader cuts a stream into lines that end in LF, CRLF or, where the
 // stream knows no other, CR. A line longer than the buffer comes in pieces.

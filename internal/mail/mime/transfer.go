@@ -125,7 +125,7 @@ var base64Values = func() (values [256]byte) {
 // starts no code stays; white space at the end of a line goes.
 type quotedDecoder struct {
 	out    func([]byte)
-	held   []byte // white space, or the beginning of a code, whose meaning the next bytes tell
+	held   []byte // an end of a piece whose meaning the next bytes tell
 	buffer []byte
 }
 
@@ -136,46 +136,48 @@ func (d *quotedDecoder) write(piece []byte) {
 		piece = append(d.held, piece...)
 		d.held = nil
 	}
+	piece, tail := d.split(piece)
 	decoded := d.buffer[:0]
 	for len(piece) > 0 {
-		i := bytes.IndexAny(piece, "= \t")
+		i := bytes.IndexByte(piece, '=')
 		if i < 0 {
 			decoded = append(decoded, piece...)
 			break
 		}
 		decoded = append(decoded, piece[:i]...)
 		piece = piece[i:]
-		switch {
-		case piece[0] != '=':
-			n := 1
-			for n < len(piece) && (piece[n] == ' ' || piece[n] == '\t') {
-				n++
-			}
-			if n == len(piece) && n < maxHeld {
-				d.hold(piece)
-				piece = nil
-				continue
-			}
-			decoded = append(decoded, piece[:n]...)
-			piece = piece[n:]
-		case len(piece) >= 3 && isHex(piece[1]) && isHex(piece[2]):
+		if len(piece) >= 3 && isHex(piece[1]) && isHex(piece[2]) {
 			decoded = append(decoded, unhex(piece[1])<<4|unhex(piece[2]))
 			piece = piece[3:]
-		case len(piece) < maxHeld && (len(piece) == 1 || len(piece) == 2 && isHex(piece[1]) || len(bytes.TrimLeft(piece[1:], " \t\r")) == 0):
-			d.hold(piece)
-			piece = nil
-		default:
-			decoded = append(decoded, '=')
-			piece = piece[1:]
+			continue
 		}
+		decoded = append(decoded, '=')
+		piece = piece[1:]
 	}
 	d.buffer = decoded
 	if len(decoded) > 0 {
 		d.out(decoded)
 	}
+	if len(tail) > 0 {
+		d.held = append([]byte(nil), tail...)
+	}
 }
 
-func (d *quotedDecoder) hold(piece []byte) { d.held = append([]byte(nil), piece...) }
+// split cuts off what may yet be a soft line break, a code, or white space at the
+// end of a line. A tail over 1 KB is none of these.
+func (d *quotedDecoder) split(piece []byte) (body, tail []byte) {
+	n := len(trimEnd(piece))
+	switch {
+	case n > 0 && piece[n-1] == '=':
+		n--
+	case n > 1 && n == len(piece) && piece[n-2] == '=' && isHex(piece[n-1]):
+		n -= 2
+	}
+	if len(piece)-n > maxHeld {
+		return piece, nil
+	}
+	return piece[:n], piece[n:]
+}
 
 func (d *quotedDecoder) lineEnd(wasCRLF bool) {
 	held := d.held

@@ -82,13 +82,13 @@ func stripBreaks(text string) string {
 
 var breaksToSpace = strings.NewReplacer("\r\n", " ", "\r", " ", "\n", " ")
 
-const maxWordBytes = 64 << 10
+const maxWordBytes = 16 << 10
 
 type encodedWord struct {
 	charset  string
 	bytes    []byte
 	size     int  // of the word as written
-	unclosed bool // there is no "?=" in the 64 KB behind it
+	unclosed bool // there is no "?=" in the 16 KB behind it
 }
 
 // cutEncodedWord reads the encoded word that text begins with (RFC 2047 section

@@ -90,6 +90,9 @@ func (l *lexer) fetchItems(visit func(items) error) error {
 			continue
 		}
 		known := itemOf(l.itemName())
+		if l.isAtItem() {
+			continue // the value is missing
+		}
 		if known == 0 {
 			if err := l.drop(); err != nil {
 				return err
@@ -104,6 +107,16 @@ func (l *lexer) fetchItems(visit func(items) error) error {
 			return err
 		}
 	}
+}
+
+// isAtItem says whether the next word is the name of an item that is known.
+func (l *lexer) isAtItem() bool {
+	if c := l.next(); c < 'A' || c > 'z' {
+		return false
+	}
+	start := l.pos
+	defer func() { l.pos = start }()
+	return itemOf(l.itemName()) != 0
 }
 
 // itemName reads a name with the section in brackets behind it, which may hold

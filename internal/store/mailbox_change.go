@@ -77,6 +77,9 @@ type MailboxChange struct {
 	// Reopen says that the change concerns what opens the mailbox: what was wrong
 	// before is forgotten, and the mailbox is tried at once unless it is paused.
 	Reopen bool
+	// EarlierStart says that the new start covers mail that the old one did not:
+	// what was before the start is looked at again.
+	EarlierStart bool
 }
 
 const updateMailbox = `
@@ -92,6 +95,12 @@ const reopenMailbox = `
 	    state_since = case when state in ('needs_sign_in', 'needs_repair') then $1 else state_since end,
 	    state = case when state in ('needs_sign_in', 'needs_repair') then 'delayed' else state end
 	where id = $2`
+
+const coverAgain = `
+	update arrival
+	set state = 'waiting', reason = '', tries = 0, next_try_at = null, settled_at = null
+	where mailbox = $1 and state = 'before_start'
+	  and (cast($2 as bigint) is null or internal_date is null or internal_date >= cast($2 as bigint))`
 
 const mailboxToChange = `select updated_at from mailbox where id = $1 and deleted_at is null /*pg for update */`
 
@@ -140,6 +149,11 @@ func (db *DB) ChangeMailbox(ctx context.Context, m postroom.Mailbox, c MailboxCh
 		if c.Reopen {
 			if err := t.exec(reopenMailbox, micros(now), int64(m.ID)); err != nil {
 				return fmt.Errorf("reopen mailbox %s: %w", m.ID, err)
+			}
+		}
+		if c.EarlierStart {
+			if err := t.exec(coverAgain, int64(m.ID), nullMicros(m.Start.At)); err != nil {
+				return fmt.Errorf("look again at what was before the start of mailbox %s: %w", m.ID, err)
 			}
 		}
 		t.mailboxChanged(m.ID, fmt.Sprint(version), now)
@@ -221,6 +235,15 @@ const readNow = `select db_now()`
 func (t *tx) now() (time.Time, error) {
 	var n int64
 	if err := t.row(readNow).Scan(&n); err != nil {
+		return time.Time{}, fmt.Errorf("read the database's clock: %w", err)
+	}
+	return at(n), nil
+}
+
+// Now is the database's clock, which all nodes share.
+func (db *DB) Now(ctx context.Context) (time.Time, error) {
+	var n int64
+	if err := db.queryRow(ctx, readNow).Scan(&n); err != nil {
 		return time.Time{}, fmt.Errorf("read the database's clock: %w", err)
 	}
 	return at(n), nil

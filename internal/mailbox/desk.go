@@ -1,0 +1,274 @@
+// Package mailbox connects, tests, changes and removes mailboxes.
+package mailbox
+
+import (
+	"context"
+	"fmt"
+	"reflect"
+	"strings"
+	"time"
+
+	"github.com/postroom/postroom"
+	"github.com/postroom/postroom/internal/store"
+)
+
+// A Desk is where mailboxes are brought in, looked after and taken away. Its
+// methods are for administrators, but for the ledger, which whoever may see the
+// mail may see too.
+type Desk struct {
+	Store *store.DB
+	// Seal makes what is kept of the secret of a mailbox.
+	Seal func(id postroom.MailboxID, secret postroom.Secret) ([]byte, error)
+	// Open returns the secret of a mailbox, its kind, and whether it has worked.
+	Open   func(ctx context.Context, id postroom.MailboxID) (kind string, secret postroom.Secret, hasWorked bool, err error)
+	Tester Tester
+	// AllowPlaintext lets connections to other computers go without encryption.
+	AllowPlaintext bool
+	// Wake nudges whoever reads mailboxes to look at them now; nil: nobody does here.
+	Wake func()
+}
+
+func (d *Desk) wake() {
+	if d.Wake != nil {
+		d.Wake()
+	}
+}
+
+func (d *Desk) rules() Rules { return Rules{AllowPlaintext: d.AllowPlaintext, Now: time.Now()} }
+
+func needAdmin(by postroom.Viewer) error {
+	if by.IsAdmin() {
+		return nil
+	}
+	return &postroom.Fault{
+		Kind: postroom.Forbidden, Class: postroom.Unknown, FixBy: postroom.FixByAppAdmin,
+		Explanation: "Connecting, testing and changing mailboxes is for administrators.",
+		Remedy:      "Ask an administrator of Postroom, or use a token with the admin scope.",
+	}
+}
+
+// Add keeps a new mailbox as a draft. It is then tried at once by whoever reads
+// mailboxes, and becomes active, or keeps everything and says what is wrong.
+func (d *Desk) Add(ctx context.Context, by postroom.Viewer, m postroom.Mailbox, c Credential) (postroom.Mailbox, error) {
+	if err := needAdmin(by); err != nil {
+		return postroom.Mailbox{}, err
+	}
+	m, c, err := d.complete(ctx, m, c)
+	if err != nil {
+		return postroom.Mailbox{}, err
+	}
+	if m.Start.Kind == postroom.StartNow {
+		m.Start.At = time.Time{} // the proof sets it
+	}
+	m, err = d.Store.AddMailbox(ctx, m, c.Kind, d.sealing(c))
+	if err != nil {
+		return postroom.Mailbox{}, err
+	}
+	d.wake()
+	return m, nil
+}
+
+func (d *Desk) complete(ctx context.Context, m postroom.Mailbox, c Credential) (postroom.Mailbox, Credential, error) {
+	m, err := d.completeMailbox(ctx, m)
+	if err != nil {
+		return m, c, err
+	}
+	c, err = c.complete()
+	return m, c, err
+}
+
+func (d *Desk) completeMailbox(ctx context.Context, m postroom.Mailbox) (postroom.Mailbox, error) {
+	m, err := d.rules().Complete(m)
+	if err != nil {
+		return m, err
+	}
+	return m, d.knownPeople(ctx, m)
+}
+
+// knownPeople makes sure that the owner and the readers are here.
+func (d *Desk) knownPeople(ctx context.Context, m postroom.Mailbox) error {
+	for field, users := range map[string][]postroom.UserID{"owner": {m.Owner}, "visible_to": m.Visibility.Users} {
+		if field == "owner" && m.Owner == 0 {
+			continue
+		}
+		unknown, err := d.Store.UnknownUsers(ctx, users)
+		if err != nil {
+			return err
+		}
+		if len(unknown) > 0 {
+			return invalid(field, "There is no person here with the id "+unknown[0].String()+".", "Look at the list of people, and name one of them.")
+		}
+	}
+	return nil
+}
+
+func (d *Desk) sealing(c Credential) func(postroom.MailboxID) ([]byte, error) {
+	return func(id postroom.MailboxID) ([]byte, error) { return d.Seal(id, c.Password) }
+}
+
+// maxChanges is how often a change is made anew because somebody, or the proof of
+// the mailbox, was quicker.
+const maxChanges = 5
+
+// Change gives change the mailbox as it is and keeps what it makes of it, and the
+// credential if there is a new one. change may run several times. A mailbox that
+// was refused is tried again at once where what opens it has changed.
+func (d *Desk) Change(ctx context.Context, by postroom.Viewer, id postroom.MailboxID, change func(*postroom.Mailbox) error, c *Credential) (postroom.Mailbox, error) {
+	if err := needAdmin(by); err != nil {
+		return postroom.Mailbox{}, err
+	}
+	var credential *store.NewCredential
+	if c != nil {
+		complete, err := c.complete()
+		if err != nil {
+			return postroom.Mailbox{}, err
+		}
+		credential = &store.NewCredential{Kind: complete.Kind, Seal: d.sealing(complete)}
+	}
+	for try := 1; ; try++ {
+		m, err := d.changeOnce(ctx, id, change, credential)
+		if f, ok := postroom.FaultOf(err); ok && f.Kind == postroom.Conflict && f.Field == "" && try < maxChanges {
+			continue
+		}
+		if err == nil {
+			d.wake()
+		}
+		return m, err
+	}
+}
+
+func (d *Desk) changeOnce(ctx context.Context, id postroom.MailboxID, change func(*postroom.Mailbox) error, c *store.NewCredential) (postroom.Mailbox, error) {
+	before, err := d.Store.Mailbox(ctx, id)
+	if err != nil {
+		return postroom.Mailbox{}, err
+	}
+	m := before
+	if err := change(&m); err != nil {
+		return postroom.Mailbox{}, err
+	}
+	if m, err = d.completeMailbox(ctx, m); err != nil {
+		return postroom.Mailbox{}, err
+	}
+	m.Start.At = startAt(before, m.Start)
+	return d.Store.ChangeMailbox(ctx, m, store.MailboxChange{
+		Seen: before.UpdatedAt, Credential: c,
+		Reopen:       c != nil || opensDifferently(before, m),
+		EarlierStart: isEarlier(before.Start, m.Start),
+	})
+}
+
+// startAt is the instant of a start: of start now the moment of the proof, or of
+// this change when the mailbox was proven before.
+func startAt(before postroom.Mailbox, s postroom.Start) time.Time {
+	switch {
+	case s.Kind != postroom.StartNow:
+		return s.At
+	case before.Start.Kind == postroom.StartNow:
+		return before.Start.At
+	case before.ProvenAt.IsZero():
+		return time.Time{}
+	}
+	return time.Now().UTC().Truncate(time.Microsecond)
+}
+
+// isEarlier says whether the second start covers mail that the first did not.
+func isEarlier(before, after postroom.Start) bool {
+	switch {
+	case before.Kind == postroom.StartAll:
+		return false
+	case after.Kind == postroom.StartAll:
+		return true
+	}
+	return !after.At.IsZero() && !before.At.IsZero() && after.At.Before(before.At)
+}
+
+// opensDifferently says whether a change concerns what opens the mailbox.
+func opensDifferently(before, after postroom.Mailbox) bool {
+	a, b := before.Incoming, after.Incoming
+	a.PollInterval, b.PollInterval = 0, 0
+	return !reflect.DeepEqual(a, b)
+}
+
+// Pause stops the reading of a mailbox until Resume.
+func (d *Desk) Pause(ctx context.Context, by postroom.Viewer, id postroom.MailboxID) error {
+	return d.byAdmin(by, func() error { return d.Store.PauseMailbox(ctx, id) })
+}
+
+// Resume has a mailbox read again, and tried at once.
+func (d *Desk) Resume(ctx context.Context, by postroom.Viewer, id postroom.MailboxID) error {
+	return d.byAdmin(by, func() error { return d.Store.ResumeMailbox(ctx, id) })
+}
+
+// Delete removes a mailbox: its credential is destroyed, its fingerprints stay.
+// Its issues stay too, unless eraseIssues.
+func (d *Desk) Delete(ctx context.Context, by postroom.Viewer, id postroom.MailboxID, eraseIssues bool) error {
+	return d.byAdmin(by, func() error { return d.Store.DeleteMailbox(ctx, id, eraseIssues) })
+}
+
+// Retry sends an arrival that was set aside on its way again.
+func (d *Desk) Retry(ctx context.Context, by postroom.Viewer, id postroom.ArrivalID) error {
+	return d.byAdmin(by, func() error { return d.Store.RetryArrival(ctx, id) })
+}
+
+func (d *Desk) byAdmin(by postroom.Viewer, do func() error) error {
+	if err := needAdmin(by); err != nil {
+		return err
+	}
+	if err := do(); err != nil {
+		return err
+	}
+	d.wake()
+	return nil
+}
+
+// Test tries a mailbox that is not kept. It changes nothing, here or on the
+// server. Settings that cannot be used are an error, not a report.
+func (d *Desk) Test(ctx context.Context, by postroom.Viewer, m postroom.Mailbox, c Credential) (Report, error) {
+	if err := needAdmin(by); err != nil {
+		return Report{}, err
+	}
+	m, c, err := d.complete(ctx, m, c)
+	if err != nil {
+		return Report{}, err
+	}
+	return d.Tester.Run(ctx, m, c), nil
+}
+
+// TestSaved tries a mailbox as it is kept.
+func (d *Desk) TestSaved(ctx context.Context, by postroom.Viewer, id postroom.MailboxID) (Report, error) {
+	if err := needAdmin(by); err != nil {
+		return Report{}, err
+	}
+	m, err := d.Store.Mailbox(ctx, id)
+	if err != nil {
+		return Report{}, err
+	}
+	kind, secret, _, err := d.Open(ctx, id)
+	if err != nil {
+		return Report{}, fmt.Errorf("test mailbox %s: %w", id, err)
+	}
+	return d.Tester.Run(ctx, m, Credential{Kind: kind, Password: secret}), nil
+}
+
+// Find returns the mailbox that words name: its id, its address or, where only
+// one has it, its name.
+func (d *Desk) Find(ctx context.Context, words string) (postroom.Mailbox, error) {
+	if id, err := postroom.ParseID[postroom.MailboxID](words); err == nil {
+		return d.Store.Mailbox(ctx, id)
+	}
+	if strings.Contains(words, "@") {
+		return d.Store.MailboxByAddress(ctx, strings.TrimSpace(words))
+	}
+	list, _, err := d.Store.Mailboxes(ctx, store.MailboxFilter{Query: words, Limit: 2})
+	if err == nil && len(list) == 1 {
+		return list[0], nil
+	}
+	if err == nil {
+		err = &postroom.Fault{
+			Kind: postroom.NotFound, Class: postroom.Unknown, FixBy: postroom.FixByUser,
+			Explanation: "No mailbox, or more than one, is called " + quote(words) + ".",
+			Remedy:      "Name it by its address.",
+		}
+	}
+	return postroom.Mailbox{}, err
+}

@@ -1,0 +1,78 @@
+package mailbox
+
+import (
+	"context"
+	"errors"
+	"regexp"
+	"strings"
+
+	"github.com/postroom/postroom"
+	"github.com/postroom/postroom/internal/diagnose"
+	"github.com/postroom/postroom/internal/mail"
+)
+
+// An Explainer says what it means that a mailbox could not be opened or read.
+type Explainer struct {
+	Catalogue *diagnose.Catalogue
+}
+
+// Explain returns the Fault for err, which came from opening or reading the
+// incoming side of m with c. hasWorked says that c has opened m before; an unknown
+// answer is then taken for a delay. It is nil when nobody failed: the one who
+// asked stopped waiting.
+func (x Explainer) Explain(err error, m postroom.Mailbox, c Credential, hasWorked bool) *postroom.Fault {
+	if f, ok := postroom.FaultOf(err); ok {
+		return f
+	}
+	r, ok := mail.RefusalOf(err)
+	if !ok {
+		if errors.Is(err, context.Canceled) {
+			return nil
+		}
+		return &postroom.Fault{
+			Kind: postroom.Delayed, Class: postroom.Unknown, FixBy: postroom.FixByAppAdmin,
+			Explanation: "Reading this mailbox stopped because of a mistake in Postroom itself.",
+			Remedy:      "Nothing has to be done: the next try comes by itself. If this lasts, report what the log says to the makers of Postroom.",
+			Err:         err,
+		}
+	}
+	in := m.Incoming
+	failure := diagnose.Failure{
+		Protocol: in.Protocol, Phase: string(r.Phase), Reply: r.Reply, Challenge: r.Challenge, Err: err,
+		Host: in.Host, Port: in.Port, TLS: in.TLS, Username: in.Username, Address: m.Address,
+		CredentialKind: c.Kind, ConnectTimeout: in.ConnectTimeout, AuthTimeout: in.AuthTimeout,
+		HasWorked: hasWorked, Secrets: []postroom.Secret{c.Password},
+	}
+	if shape := appPasswordOf(in.Host); shape != nil {
+		failure.AppPasswordRequired = true
+		if !c.Password.IsEmpty() {
+			looks := shape.MatchString(strings.ReplaceAll(c.Password.Reveal(), " ", ""))
+			failure.SecretLooksLikeAppPassword = &looks
+		}
+	}
+	return x.Catalogue.Explain(failure)
+}
+
+var (
+	sixteenLetters  = regexp.MustCompile(`^[A-Za-z]{16}$`)
+	fourTimesFour   = regexp.MustCompile(`^[A-Za-z]{4}(-?[A-Za-z]{4}){3}$`)
+	appPasswordEnds = []struct {
+		host  string
+		shape *regexp.Regexp
+	}{
+		{"gmail.com", sixteenLetters}, {"googlemail.com", sixteenLetters},
+		{"mail.yahoo.com", sixteenLetters}, {"aol.com", sixteenLetters},
+		{"mail.me.com", fourTimesFour},
+	}
+)
+
+// appPasswordOf returns the shape of the app passwords of a provider that takes
+// no other password from programs; nil elsewhere.
+func appPasswordOf(host string) *regexp.Regexp {
+	for _, p := range appPasswordEnds {
+		if host == p.host || strings.HasSuffix(host, "."+p.host) {
+			return p.shape
+		}
+	}
+	return nil
+}

@@ -1,0 +1,148 @@
+package mailbox
+
+import (
+	"context"
+	"time"
+
+	"github.com/postroom/postroom"
+	"github.com/postroom/postroom/internal/store"
+)
+
+// A Ledger is what became of every message that the server of a mailbox ever
+// showed, and the proof that none is missing.
+type Ledger struct {
+	Counts map[postroom.ArrivalState]int64 // of every state, current
+
+	// What follows is as of ComparedAt. It is nil, or empty, where Fault says why the
+	// server's list could not be had.
+	OnServer    *int64 // messages that the server shows
+	Gone        *int64 // arrivals that it does not show any more
+	Unaccounted []store.UnaccountedName
+	Incomplete  []store.IncompleteArrival
+	Balanced    *bool
+	ComparedAt  time.Time
+	Fault       *postroom.Fault
+}
+
+const (
+	comparisonLasts = 5 * time.Second       // an answer as old as this is given again
+	comparisonLimit = 20 * time.Second      // how long an active mailbox may take to answer
+	troubledLimit   = 4 * time.Second       // and one that is in trouble
+	comparisonLook  = 50 * time.Millisecond // between two looks whether the answer is there
+)
+
+// Ledger holds the server's own list of a mailbox against its arrivals. The node
+// that reads the mailbox does so in its own session; where it cannot, the ledger
+// says why and gives the counts alone.
+func (d *Desk) Ledger(ctx context.Context, by postroom.Viewer, id postroom.MailboxID) (Ledger, error) {
+	m, err := d.Store.Mailbox(ctx, id)
+	if err != nil {
+		return Ledger{}, err
+	}
+	if !by.IsAdmin() && !by.CanSeeMail(m) {
+		return Ledger{}, &postroom.Fault{
+			Kind: postroom.NotFound, Class: postroom.Unknown, FixBy: postroom.FixByAppAdmin,
+			Explanation: "This mailbox is not here, or its mail is not for you.",
+			Remedy:      "Ask an administrator who may see its mail.",
+		}
+	}
+	c, err := d.compare(ctx, m)
+	if err != nil {
+		return Ledger{}, err
+	}
+	l := Ledger{Fault: c.Fault, ComparedAt: c.ComparedAt}
+	if l.Counts, err = d.counts(ctx, id); err != nil || c.Fault != nil {
+		return l, err
+	}
+	balanced := c.Balanced()
+	l.OnServer, l.Gone, l.Balanced = &c.OnServer, &c.Gone, &balanced
+	l.Unaccounted, l.Incomplete = c.Unaccounted, c.Incomplete
+	return l, nil
+}
+
+// counts returns a number for every state.
+func (d *Desk) counts(ctx context.Context, id postroom.MailboxID) (map[postroom.ArrivalState]int64, error) {
+	counts, err := d.Store.ArrivalCounts(ctx, id)
+	if err != nil {
+		return nil, err
+	}
+	for _, s := range postroom.ArrivalStates() {
+		counts[s] += 0
+	}
+	return counts, nil
+}
+
+// compare returns a comparison that is fresh, or one with the Fault that says why
+// there is none.
+func (d *Desk) compare(ctx context.Context, m postroom.Mailbox) (store.Comparison, error) {
+	last, ok, err := d.Store.LastComparison(ctx, m.ID)
+	if err != nil {
+		return store.Comparison{}, err
+	}
+	now, err := d.Store.Now(ctx)
+	if err != nil {
+		return store.Comparison{}, err
+	}
+	if ok && now.Sub(last.ComparedAt) <= comparisonLasts {
+		return last, nil
+	}
+	if !m.State.IsRead() {
+		return store.Comparison{Fault: notCompared(m)}, nil
+	}
+	asked, err := d.Store.RequestComparison(ctx, m.ID)
+	if err != nil {
+		return store.Comparison{}, err
+	}
+	d.wake()
+	limit := comparisonLimit
+	if m.State != postroom.MailboxActive {
+		limit = troubledLimit
+	}
+	return d.awaitComparison(ctx, m, asked, limit)
+}
+
+func (d *Desk) awaitComparison(ctx context.Context, m postroom.Mailbox, asked time.Time, limit time.Duration) (store.Comparison, error) {
+	until := time.NewTimer(limit)
+	defer until.Stop()
+	look := time.NewTicker(comparisonLook)
+	defer look.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return store.Comparison{}, ctx.Err()
+		case <-until.C:
+			if now, err := d.Store.Mailbox(ctx, m.ID); err == nil {
+				m = now
+			}
+			return store.Comparison{Fault: notCompared(m)}, nil
+		case <-look.C:
+			last, ok, err := d.Store.LastComparison(ctx, m.ID)
+			if err != nil {
+				return store.Comparison{}, err
+			}
+			if ok && !last.ComparedAt.Before(asked) {
+				return last, nil
+			}
+		}
+	}
+}
+
+// notCompared says why the server's list of a mailbox could not be had.
+func notCompared(m postroom.Mailbox) *postroom.Fault {
+	f := &postroom.Fault{Kind: postroom.Delayed, Class: postroom.Unknown, FixBy: postroom.FixByWaiting}
+	switch {
+	case m.State == postroom.MailboxPaused:
+		f.FixBy = postroom.FixByAppAdmin
+		f.Explanation = "This mailbox is paused, so its server was not asked what it has."
+		f.Remedy = "Resume the mailbox, then ask for its ledger again."
+	case m.Fault != nil:
+		return m.Fault
+	case m.State == postroom.MailboxDraft:
+		f.Explanation = "This mailbox has not been proven yet, so its server was not asked what it has."
+		f.Remedy = "Ask for its ledger again in a moment."
+	default:
+		f.Explanation = "The server did not give its list of messages in time."
+		f.Remedy = "Ask for the ledger again in a minute. If this lasts, look whether “postroom serve” is running."
+	}
+	return f
+}

@@ -199,6 +199,10 @@ func TestTriesAreForgottenInTime(t *testing.T) {
 			t.Fatalf("%d are remembered, want at most %d", len(tr.full), maxTriers)
 		}
 	}
+	tr.take("late", a, start.Add(time.Hour))
+	if len(tr.full) != 1 {
+		t.Errorf("an hour later %d are remembered, want the one that has failed since", len(tr.full))
+	}
 }
 
 func TestWaitInWords(t *testing.T) {

@@ -1,6 +1,7 @@
 package access
 
 import (
+	"maps"
 	"net/netip"
 	"strconv"
 	"sync"
@@ -30,11 +31,13 @@ const maxTriers = 20_000
 type tries struct {
 	mu sync.Mutex
 	// full holds, for each key, when its whole allowance is there again.
-	full map[string]time.Time
+	full  map[string]time.Time
+	swept time.Time
 }
 
-// A try is taken before a password is looked at, so that tries made at the same
-// time count too, and given back when it was right.
+// take counts a try before its password is looked at, so that tries made at the
+// same time count too; giveBack takes one back that was right. Where the allowance
+// is used up, wait says when there is one try more.
 func (t *tries) take(key string, a allowance, now time.Time) (wait time.Duration, ok bool) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -66,8 +69,8 @@ func (t *tries) forgive(key string) {
 	delete(t.full, key)
 }
 
-// makeRoom forgets those who have their whole allowance, and when that is not
-// enough, somebody.
+// makeRoom forgets, now and then, those who have their whole allowance, and when
+// that is not enough, somebody.
 func (t *tries) makeRoom(now time.Time) {
 	if t.full == nil {
 		t.full = make(map[string]time.Time)
@@ -75,10 +78,9 @@ func (t *tries) makeRoom(now time.Time) {
 	if len(t.full) < maxTriers {
 		return
 	}
-	for key, full := range t.full {
-		if !full.After(now) {
-			delete(t.full, key)
-		}
+	if now.Sub(t.swept) >= addressEach {
+		t.swept = now
+		maps.DeleteFunc(t.full, func(_ string, full time.Time) bool { return !full.After(now) })
 	}
 	for key := range t.full {
 		if len(t.full) < maxTriers {

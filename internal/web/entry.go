@@ -1,0 +1,171 @@
+package web
+
+import (
+	"fmt"
+	"strings"
+
+	"github.com/postroom/postroom"
+	"github.com/postroom/postroom/internal/store"
+)
+
+// An entryView is one thing in the history of an issue, as a page shows it.
+type entryView struct {
+	ID     string
+	Kind   postroom.EntryKind
+	Author string
+	At     moment
+	Text   string // of a note or a change
+	Mail   *mailView
+}
+
+// A mailView is a received mail as a page shows it.
+type mailView struct {
+	ID         string
+	Name       string
+	Address    string
+	To         string
+	Cc         string
+	Subject    string
+	Text       []passage
+	TextCut    bool
+	HasHTML    bool
+	ShowHTML   bool // rather than the text, at first
+	Height     int  // of the frame, in CSS pixels: a guess, because no script measures it
+	Files      []fileView
+	Notes      []string
+	Kind       string // what wrote it, when that was nobody
+	KindReason string
+	Size       string
+}
+
+// A fileView is an attachment as a chip.
+type fileView struct {
+	Name    string
+	Size    string
+	Address string
+}
+
+func (s *Server) entry(l store.EntryLine) entryView {
+	e := entryView{ID: l.ID.String(), Kind: l.Kind, Author: l.AuthorName, At: tell(l.At, s.now()), Text: l.Text}
+	if e.Author == "" {
+		e.Author = "Postroom"
+	}
+	if l.Mail == nil {
+		return e
+	}
+	m := l.Mail
+	from := postroom.Address{}
+	if len(m.From) > 0 {
+		from = m.From[0]
+	}
+	v := &mailView{
+		ID: m.ID.String(), Name: from.Display(), To: people(m.To), Cc: people(m.Cc), Subject: m.Subject,
+		HasHTML: m.HTML != "", Notes: m.Notes, Size: size(m.SizeBytes), Height: guessHeight(m.HTML),
+	}
+	if v.Name == "" {
+		v.Name = "Unknown sender"
+	}
+	if from.Address != v.Name {
+		v.Address = from.Address
+	}
+	v.Text, v.TextCut = passages(m.Text)
+	inline := false
+	for _, a := range m.Attachments {
+		if a.Inline && a.ContentID != "" && isPicture(a.Type) && strings.Contains(m.HTML, a.ContentID) {
+			inline = true
+			continue // it is seen in its place
+		}
+		v.Files = append(v.Files, fileView{nameOf(a), size(a.SizeBytes), fmt.Sprintf("/mails/%s/attachments/%d", m.ID, a.N)})
+	}
+	v.ShowHTML = v.HasHTML && (len(v.Text) == 0 || inline)
+	if m.Kind != postroom.KindPerson && m.Kind != postroom.KindList {
+		v.Kind, v.KindReason = kindWords(m.Kind), m.KindReason
+	}
+	e.Mail = v
+	return e
+}
+
+func nameOf(a postroom.Attachment) string {
+	if a.Name != "" {
+		return a.Name
+	}
+	return fmt.Sprintf("attachment %d", a.N+1)
+}
+
+// people lists who a mail is to; long lists are cut, the raw message has all.
+func people(list []postroom.Address) string {
+	const shown = 8
+	var b strings.Builder
+	for i, a := range list {
+		if i == shown {
+			fmt.Fprintf(&b, " and %s more", number(int64(len(list)-shown)))
+			break
+		}
+		if i > 0 {
+			b.WriteString(", ")
+		}
+		b.WriteString(full(a))
+	}
+	return b.String()
+}
+
+func kindWords(k postroom.MailKind) string {
+	switch k {
+	case postroom.KindAutoReply:
+		return "Automatic reply"
+	case postroom.KindAutomatic:
+		return "Sent by a machine"
+	case postroom.KindBounce:
+		return "Could not be delivered"
+	case postroom.KindDelay:
+		return "Delivery is late"
+	case postroom.KindDelivered:
+		return "Was delivered"
+	case postroom.KindReceipt:
+		return "Receipt"
+	case postroom.KindReport:
+		return "Report"
+	case postroom.KindLoop:
+		return "Our own mail, come back"
+	}
+	return ""
+}
+
+// The height of a frame, in CSS pixels.
+const (
+	minFrame  = 120
+	maxFrame  = 640
+	frameLine = 22
+)
+
+// guessHeight reads from the HTML how high it will be: nothing inside the frame
+// may tell. Too high wastes a little room, too low scrolls.
+func guessHeight(html string) int {
+	const looked = 64 << 10
+	html = html[:min(len(html), looked)]
+	lines, run, inTag := 0, 0, false
+	for i := 0; i < len(html); i++ {
+		switch c := html[i]; {
+		case c == '<':
+			inTag = true
+			tag := strings.ToLower(html[i+1 : min(len(html), i+5)])
+			for _, block := range []string{"p", "div", "br", "tr", "li", "h1", "h2", "h3"} {
+				if strings.HasPrefix(tag, block) && len(tag) > len(block) && strings.ContainsRune(" >/\n", rune(tag[len(block)])) {
+					if run > 0 || block == "br" || block == "p" {
+						lines += 1 + run/90
+					}
+					run = 0
+				}
+			}
+			if strings.HasPrefix(tag, "img") {
+				lines += 8
+			}
+		case c == '>':
+			inTag = false
+		case !inTag && c > ' ':
+			run++
+		}
+	}
+	lines += 1 + run/90
+	return min(max(lines*frameLine+24, minFrame), maxFrame)
+}

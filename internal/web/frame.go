@@ -1,0 +1,28 @@
+package web
+
+import (
+	"github.com/a-h/templ"
+
+	"github.com/postroom/postroom"
+)
+
+// A frame is what surrounds the content of every page.
+type frame struct {
+	Title string
+	Place string // issues, mailboxes or settings
+	Who   string // empty: nobody is signed in
+	Admin bool
+	// Live is the position after which the page listens for events; below 0 it
+	// does not listen.
+	Live   int64
+	assets *assets
+}
+
+func (s *Server) frame(by visitor, title, place string) frame {
+	return frame{Title: title, Place: place, Who: by.Name, Admin: by.User != 0 && by.Role == postroom.RoleAdmin, Live: -1, assets: s.assets}
+}
+
+func (f frame) asset(name string) string { return f.assets.address[name] }
+
+// link is an address of our own in a template.
+func link(address string) templ.SafeURL { return templ.URL(address) }

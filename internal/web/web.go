@@ -1,0 +1,117 @@
+// Package web shows the pages on which people work.
+//
+// Every page works without JavaScript; htmx and one small script make it quicker
+// and keep it true while it is open. A handler reads the request, calls one room
+// and answers, or returns the error, which [Server] shows in words.
+package web
+
+import (
+	"log/slog"
+	"net/http"
+	"time"
+
+	"github.com/postroom/postroom"
+	"github.com/postroom/postroom/internal/access"
+	"github.com/postroom/postroom/internal/issue"
+	"github.com/postroom/postroom/internal/mailbox"
+	"github.com/postroom/postroom/internal/store"
+)
+
+// A Server answers browsers. Requests that wait for news end with the context of
+// their connection: give http.Server a BaseContext that ends at shutdown.
+type Server struct {
+	Door      *access.Door
+	Reader    *store.Reader
+	Issues    *issue.Desk
+	Mailboxes *mailbox.Desk
+	// PublicURL is where people reach this server; with https:// cookies are marked
+	// Secure. Empty: as the connection is.
+	PublicURL string
+	Log       *slog.Logger     // nil: nothing is logged
+	Now       func() time.Time // nil: time.Now
+
+	assets *assets
+	safe   *sanitizer
+}
+
+// Handler returns the pages. Call it once.
+func (s *Server) Handler() http.Handler {
+	s.assets, s.safe = loadAssets(), newSanitizer()
+	mux := http.NewServeMux()
+	anyone := func(pattern string, h func(http.ResponseWriter, *http.Request) error) {
+		mux.Handle(pattern, s.open(h))
+	}
+	signedIn := func(pattern string, h handler) { mux.Handle(pattern, s.signedIn(h)) }
+	admin := func(pattern string, h handler) { mux.Handle(pattern, s.signedIn(forAdmins(h))) }
+
+	mux.Handle("GET /static/", s.assets)
+	anyone("GET /favicon.ico", s.favicon)
+	anyone("GET /welcome/{secret}", s.showWelcome)
+	anyone("POST /welcome/{secret}", s.welcome)
+	anyone("GET /demo/{secret}", s.openDemo)
+	anyone("GET /sign-in", s.showSignIn)
+	anyone("POST /sign-in", s.signIn)
+	anyone("POST /sign-out", s.signOut)
+
+	signedIn("GET /{$}", s.showFirst)
+	signedIn("GET /live", s.live)
+	signedIn("GET /issues", s.showIssues)
+	signedIn("GET /issues/news", s.showNews)
+	signedIn("GET /issues/{id}", s.showIssue)
+	signedIn("GET /issues/{id}/news", s.showIssueNews)
+	signedIn("POST /issues/{id}/close", s.closeIssue)
+	signedIn("POST /issues/{id}/reopen", s.reopenIssue)
+	signedIn("POST /issues/{id}/assign", s.assignIssue)
+	signedIn("POST /issues/{id}/notes", s.noteIssue)
+	signedIn("POST /issues/{id}/delete", s.deleteIssue)
+	signedIn("POST /issues/{id}/recover", s.recoverIssue)
+	signedIn("GET /mails/{id}/html", s.showHTML)
+	signedIn("GET /mails/{id}/raw", s.showRaw)
+	signedIn("GET /mails/{id}/attachments/{n}", s.downloadAttachment)
+
+	signedIn("GET /settings", s.showSettings)
+	signedIn("POST /settings/password", s.changePassword)
+	signedIn("POST /settings/sessions/{id}/revoke", s.revokeSession)
+	admin("POST /settings/people", s.addPerson)
+	admin("POST /settings/people/{id}/disable", s.disablePerson)
+	admin("POST /settings/people/{id}/enable", s.enablePerson)
+	admin("POST /settings/tokens", s.createToken)
+	admin("POST /settings/tokens/{id}/revoke", s.revokeToken)
+
+	signedIn("GET /", s.showNothing)
+	return s.guard(mux)
+}
+
+func (s *Server) now() time.Time {
+	if s.Now != nil {
+		return s.Now()
+	}
+	return time.Now()
+}
+
+func (s *Server) log() *slog.Logger {
+	if s.Log != nil {
+		return s.Log
+	}
+	return slog.New(slog.DiscardHandler)
+}
+
+// showFirst handles GET /.
+func (s *Server) showFirst(w http.ResponseWriter, r *http.Request, _ visitor) error {
+	http.Redirect(w, r, "/issues", http.StatusSeeOther)
+	return nil
+}
+
+// showNothing answers for addresses where nothing is.
+func (s *Server) showNothing(http.ResponseWriter, *http.Request, visitor) error {
+	return &postroom.Fault{
+		Kind: postroom.NotFound, Class: postroom.Unknown, FixBy: postroom.FixByUser,
+		Explanation: "There is no page at this address.",
+		Remedy:      "Go to the issues and find your way from there.",
+	}
+}
+
+func (s *Server) favicon(w http.ResponseWriter, r *http.Request) error {
+	http.Redirect(w, r, s.assets.address["icon.svg"], http.StatusFound)
+	return nil
+}

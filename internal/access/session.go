@@ -56,6 +56,41 @@ func (d *Door) SignIn(ctx context.Context, email string, password postroom.Secre
 	return cookie, u, nil
 }
 
+// ChangePassword gives the one who asks another password. All their sessions end,
+// and cookie is that of a new one. A wrong current password counts as a failed
+// sign-in and is [postroom.Invalid]: they are signed in, after all.
+func (d *Door) ChangePassword(ctx context.Context, by postroom.Viewer, current, next postroom.Secret, from Client) (cookie postroom.Secret, err error) {
+	u, err := d.User(ctx, by.User)
+	if err != nil {
+		return cookie, err
+	}
+	giveBack, err := d.takeTry(u.Email, from)
+	if err != nil {
+		return cookie, err
+	}
+	_, hash, _, err := d.Store.UserByEmail(ctx, u.Email)
+	if err != nil {
+		return cookie, err
+	}
+	right, err := d.passwords.matches(ctx, hash, current)
+	if err != nil {
+		return cookie, err
+	}
+	if !right {
+		return cookie, &postroom.Fault{
+			Kind: postroom.Invalid, Class: postroom.BadCredentials, FixBy: postroom.FixByUser, Field: "current",
+			Explanation: "This is not your password.",
+			Remedy:      "Type the one you sign in with. If you have forgotten it, ask an administrator for a new one.",
+		}
+	}
+	giveBack()
+	if err := d.SetPassword(ctx, u.Email, next); err != nil {
+		return cookie, err
+	}
+	cookie, _, err = d.SignIn(ctx, u.Email, next, from)
+	return cookie, err
+}
+
 // takeTry counts a sign-in before it is known how it ends.
 func (d *Door) takeTry(email string, from Client) (giveBack func(), err error) {
 	account, address := accountKey(email), addressKey(from.Address)

@@ -93,6 +93,38 @@ func TestNewPasswordEndsSessions(t *testing.T) {
 	}
 }
 
+func TestOwnPasswordIsChangedByWhoKnowsIt(t *testing.T) {
+	d, _ := newDoor(t)
+	ada := ViewerOf(mustCreate(t, d, "ada@example.net", postroom.RoleAgent))
+	old := mustSignIn(t, d, "ada@example.net")
+	change := func(current, next string) (string, error) {
+		cookie, err := d.ChangePassword(t.Context(), ada, postroom.Hide(current), postroom.Hide(next), somewhere)
+		return cookie.Reveal(), err
+	}
+	_, err := change("wrong", "another good one")
+	wantKind(t, "a wrong current password", err, postroom.Invalid)
+	_, err = change(rightPassword, "short")
+	wantKind(t, "a short new password", err, postroom.Invalid)
+	if _, _, err := d.Session(t.Context(), old); err != nil {
+		t.Fatalf("after refusals: %v", err)
+	}
+	cookie, err := change(rightPassword, "another good one")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if v, _, err := d.Session(t.Context(), cookie); err != nil || v.User != ada.User {
+		t.Errorf("the new session is of %+v, %v", v, err)
+	}
+	_, _, err = d.Session(t.Context(), old)
+	wantKind(t, "the old session", err, postroom.Unauthenticated)
+	for range accountTries {
+		_, err = change("wrong", "yet another one")
+		wantKind(t, "a wrong current password", err, postroom.Invalid)
+	}
+	_, err = change("wrong", "yet another one")
+	wantKind(t, "too many wrong ones", err, postroom.TooMany)
+}
+
 func TestOnlyAdministratorsChangeUsers(t *testing.T) {
 	d, _ := newDoor(t)
 	ctx := t.Context()

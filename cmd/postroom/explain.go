@@ -222,7 +222,7 @@ func explained(id string, u intake.Understanding) explanation {
 		From: explainedAddresses(u.From), Sender: explainedAddresses(u.Sender), ReplyTo: explainedAddresses(u.ReplyTo),
 		To: explainedAddresses(u.To), Cc: explainedAddresses(u.Cc),
 		MessageID: u.MessageID, InReplyTo: u.InReplyTo, References: u.References,
-		Kind: string(u.Kind), KindReason: u.KindReason, Class: classOf(u.Kind),
+		Kind: string(u.Kind), KindReason: u.KindReason, Class: classOf(u),
 		IsBounce: u.IsBounce, IsAutomatic: u.IsAutomatic, IsAutoReply: u.IsAutoReply, IsList: u.IsList,
 		Notes: u.Notes, Attachments: []explainedFile{},
 	}
@@ -255,8 +255,8 @@ func explainedAddresses(list []postroom.Address) []explainedAddress {
 }
 
 // classOf is the corpus' name of a kind.
-func classOf(k postroom.MailKind) string {
-	switch k {
+func classOf(u intake.Understanding) string {
+	switch u.Kind {
 	case postroom.KindPerson:
 		return "human"
 	case postroom.KindAutoReply:
@@ -270,9 +270,12 @@ func classOf(k postroom.MailKind) string {
 	case postroom.KindReceipt:
 		return "mdn"
 	case postroom.KindReport:
+		if u.IsAggregate {
+			return "auto-generated"
+		}
 		return "feedback-report"
 	}
-	return string(k)
+	return string(u.Kind)
 }
 
 func writeExplanation(w io.Writer, e explanation, asJSON bool) error {

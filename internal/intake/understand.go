@@ -16,6 +16,7 @@ type Understanding struct {
 	IsAutomatic bool // made by a machine: never to be answered by one
 	IsAutoReply bool // an automatic answer
 	IsList      bool // it came over a mailing list
+	IsAggregate bool // a periodic report on a domain, with kind report
 
 	Bounce Bounce // with a bounce, a delay or a delivery report
 }

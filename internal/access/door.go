@@ -85,11 +85,13 @@ type links interface {
 	UseFirstLink(ctx context.Context, link [32]byte, u postroom.User, passwordHash string, session [32]byte, s store.Session) (postroom.UserID, error)
 }
 
+// now is to the microsecond, as the database keeps times.
 func (d *Door) now() time.Time {
+	now := time.Now
 	if d.Now != nil {
-		return d.Now()
+		now = d.Now
 	}
-	return time.Now()
+	return now().UTC().Truncate(time.Microsecond)
 }
 
 func (d *Door) log() *slog.Logger {

@@ -35,19 +35,16 @@ func (c *explainCmd) Run() error {
 // so, the others follow, and the error comes at the end.
 func explain(w io.Writer, paths []string, asJSON bool) error {
 	files, failed := messageFiles(paths)
-	threads := newThreads()
-	for _, file := range files {
-		if isMessage(file) {
-			threads.add(file)
-		}
-	}
+	threads := threadsOf(files)
 	for _, f := range failed {
 		writeExplanation(w, explanation{ID: f.path, Error: f.err.Error()}, asJSON)
 	}
 	count := len(failed)
 	for _, file := range files {
 		e := explainFile(file)
-		e.Thread = threads.of(file)
+		if isMessage(file) {
+			e.Thread = threads.Of(file)
+		}
 		if e.Error != "" {
 			count++
 		}

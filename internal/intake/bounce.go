@@ -33,11 +33,11 @@ func (u *Understanding) deliveryReport(groups []mime.Header) bool {
 	}
 	u.Bounce.OriginalMessageID = u.enclosedID()
 	switch worst {
-	case "failed":
+	case "failed", "expired":
 		u.settle(postroom.KindBounce, "A delivery report says that the delivery failed (RFC 3464).")
 	case "delayed":
 		u.settle(postroom.KindDelay, "A delivery report says that the delivery is delayed (RFC 3464).")
-	case "delivered", "relayed", "expanded":
+	case "delivered", "relayed", "expanded", "deliverable":
 		u.settle(postroom.KindDelivered, "A delivery report says that the message was "+worst+" (RFC 3464).")
 	default:
 		return false
@@ -47,11 +47,11 @@ func (u *Understanding) deliveryReport(groups []mime.Header) bool {
 
 func rank(action string) int {
 	switch action {
-	case "failed":
+	case "failed", "expired": // the latter is SendGrid's
 		return 3
 	case "delayed":
 		return 2
-	case "delivered", "relayed", "expanded":
+	case "delivered", "relayed", "expanded", "deliverable": // the last is Postfix's, of an address that was only verified
 		return 1
 	}
 	return 0
@@ -65,7 +65,8 @@ func typedValue(value string) string {
 	return strings.Trim(value, " \t<>")
 }
 
-// enclosedID is the Message-ID of the message that a report encloses.
+// enclosedID is the Message-ID of the message that a report encloses; of one that
+// is copied into the text, the first that is named there.
 func (u *Understanding) enclosedID() string {
 	for _, p := range u.Parts {
 		switch p.Type {
@@ -74,6 +75,15 @@ func (u *Understanding) enclosedID() string {
 				if id := h.MessageID(); id != "" {
 					return id
 				}
+			}
+		}
+	}
+	for line := range strings.Lines(u.noticeText()) {
+		name, value, ok := strings.Cut(strings.TrimSpace(line), ":")
+		if ok && strings.EqualFold(name, "Message-ID") {
+			value = strings.TrimSpace(value)
+			if id := strings.Trim(value, "<>"); strings.Contains(id, "@") && !strings.ContainsAny(id, " <>") {
+				return id
 			}
 		}
 	}

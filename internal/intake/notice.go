@@ -83,7 +83,7 @@ func containsAny(text string, words []string) bool {
 
 var (
 	addressPattern = regexp.MustCompile(`[A-Za-z0-9.!#$%&'*+/=?^_{|}~-]{1,64}@[A-Za-z0-9](?:[A-Za-z0-9-]{0,62}\.)+[A-Za-z0-9-]{2,63}|[A-Za-z0-9._%+-]{1,64}@\[[0-9.]{7,15}\]`)
-	statusPattern  = regexp.MustCompile(`(?:^|[^0-9.])([245]\.[0-9]{1,3}\.[0-9]{1,3})(?:[^0-9.]|\.?$|\.\s)`)
+	statusPattern  = regexp.MustCompile(`(?:^|[^0-9.])([45]\.[0-9]{1,3}\.[0-9]{1,3})(?:[^0-9.]|\.?$|\.\s)`)
 )
 
 // originalMarks begin the copy of the message that was not delivered.
@@ -116,7 +116,7 @@ func (u *Understanding) noticeRecipients() {
 		if status := statusOf(line); status != "" {
 			u.giveStatus(status)
 		}
-		if known || isAside(lower) {
+		if known || isAside(lower) || strings.HasPrefix(lower, "to:") && i+1 < len(lines) && isAside(strings.ToLower(strings.TrimSpace(lines[i+1]))) {
 			continue
 		}
 		for _, address := range addressPattern.FindAllString(line, 10) {
@@ -190,6 +190,9 @@ func (u *Understanding) isOwnAddress(address string) bool {
 
 func (u *Understanding) addRecipient(address, status string) {
 	address = strings.Trim(address, "'.")
+	if rest, ok := strings.CutPrefix(strings.ToLower(address), "smtp="); ok {
+		address = address[len(address)-len(rest):]
+	}
 	if len(u.Bounce.Recipients) >= maxNoticeRecipients || slices.ContainsFunc(u.Bounce.Recipients, func(r BouncedRecipient) bool { return strings.EqualFold(r.Address, address) }) {
 		return
 	}

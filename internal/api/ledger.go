@@ -1,0 +1,120 @@
+package api
+
+import (
+	"context"
+	"time"
+
+	"github.com/postroom/postroom"
+	"github.com/postroom/postroom/internal/mailbox"
+)
+
+// Ledger is what became of every message that the server of a mailbox ever showed,
+// and the proof that none is missing.
+type Ledger struct {
+	Filed       int64 `json:"filed"`
+	Duplicate   int64 `json:"duplicate"`
+	Ignored     int64 `json:"ignored"`
+	BeforeStart int64 `json:"before_start"`
+	Vanished    int64 `json:"vanished"`
+	Quarantined int64 `json:"quarantined"`
+	Waiting     int64 `json:"waiting"`
+	Deleted     int64 `json:"deleted"`
+
+	OnServer    *int64       `json:"on_server" doc:"Messages that the server shows, as of compared_at; null when it could not be reached."`
+	Gone        *int64       `json:"gone" doc:"Arrivals whose name the server does not show any more."`
+	Unaccounted []Name       `json:"unaccounted" nullable:"false" doc:"Names on the server without an arrival."`
+	Incomplete  []Incomplete `json:"incomplete" nullable:"false" doc:"Arrivals that are filed without their bytes or their entry."`
+	Balanced    *bool        `json:"balanced" doc:"Whether the states add up to on_server less the unaccounted plus gone, and both lists are empty."`
+	ComparedAt  *time.Time   `json:"compared_at"`
+	Fault       *Fault       `json:"fault" doc:"Why the server's list could not be had."`
+}
+
+// Name is what a server calls a message.
+type Name struct {
+	Folder      string `json:"folder"`
+	UIDValidity uint32 `json:"uid_validity"`
+	UID         uint32 `json:"uid"`
+}
+
+// Incomplete is an arrival that is filed and lacks something.
+type Incomplete struct {
+	Arrival string `json:"arrival"`
+	Missing string `json:"missing" doc:"In words."`
+}
+
+func showLedger(l mailbox.Ledger) Ledger {
+	shown := Ledger{
+		Filed:       l.Counts[postroom.ArrivalFiled],
+		Duplicate:   l.Counts[postroom.ArrivalDuplicate],
+		Ignored:     l.Counts[postroom.ArrivalIgnored],
+		BeforeStart: l.Counts[postroom.ArrivalBeforeStart],
+		Vanished:    l.Counts[postroom.ArrivalVanished],
+		Quarantined: l.Counts[postroom.ArrivalQuarantined],
+		Waiting:     l.Counts[postroom.ArrivalWaiting],
+		Deleted:     l.Counts[postroom.ArrivalDeleted],
+		OnServer:    l.OnServer, Gone: l.Gone, Balanced: l.Balanced, ComparedAt: moment(l.ComparedAt), Fault: showFault(l.Fault),
+		Unaccounted: make([]Name, 0, len(l.Unaccounted)), Incomplete: make([]Incomplete, 0, len(l.Incomplete)),
+	}
+	for _, n := range l.Unaccounted {
+		shown.Unaccounted = append(shown.Unaccounted, Name(n))
+	}
+	for _, a := range l.Incomplete {
+		shown.Incomplete = append(shown.Incomplete, Incomplete{a.Arrival.String(), a.Missing})
+	}
+	return shown
+}
+
+// ledgerLimit is how long the proof may take: the server is asked for its list.
+const ledgerLimit = 30 * time.Second
+
+func (s *Server) readLedger(ctx context.Context, v postroom.Viewer, in *OfMailbox) (*answer[Ledger], error) {
+	m, err := s.mailbox(ctx, v, in.ID)
+	if err != nil {
+		return nil, err
+	}
+	ctx, cancel := context.WithTimeout(ctx, ledgerLimit)
+	defer cancel()
+	l, err := s.Mailboxes.Ledger(ctx, v, m.ID)
+	return answerOf(showLedger(l), err)
+}
+
+// Report is the outcome of a test.
+type Report struct {
+	OK    bool   `json:"ok"`
+	Steps []Step `json:"steps" nullable:"false" doc:"In the order in which they were tried; a test ends with the first that fails."`
+}
+
+// Step is one thing that a test tried.
+type Step struct {
+	Step         string `json:"step"`
+	OK           bool   `json:"ok"`
+	Milliseconds int64  `json:"milliseconds"`
+	Detail       string `json:"detail"`
+	Fault        *Fault `json:"fault"`
+}
+
+func showReport(r mailbox.Report) Report {
+	shown := Report{r.OK, make([]Step, 0, len(r.Steps))}
+	for _, step := range r.Steps {
+		shown.Steps = append(shown.Steps, Step{string(step.Kind), step.OK, step.Took.Milliseconds(), step.Detail, showFault(step.Fault)})
+	}
+	return shown
+}
+
+func (s *Server) testDraft(ctx context.Context, v postroom.Viewer, in *draftInput) (*answer[Report], error) {
+	m, c, err := in.read()
+	if err != nil {
+		return nil, err
+	}
+	report, err := s.Mailboxes.Test(ctx, v, m, c)
+	return answerOf(showReport(report), err)
+}
+
+func (s *Server) testMailbox(ctx context.Context, v postroom.Viewer, in *OfMailbox) (*answer[Report], error) {
+	m, err := s.mailbox(ctx, v, in.ID)
+	if err != nil {
+		return nil, err
+	}
+	report, err := s.Mailboxes.TestSaved(ctx, v, m.ID)
+	return answerOf(showReport(report), err)
+}

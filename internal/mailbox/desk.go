@@ -5,7 +5,6 @@ import (
 	"context"
 	"fmt"
 	"reflect"
-	"strings"
 	"time"
 
 	"github.com/postroom/postroom"
@@ -26,6 +25,9 @@ type Desk struct {
 	AllowPlaintext bool
 	// Wake nudges whoever reads mailboxes to look at them now; nil: nobody does here.
 	Wake func()
+	// Unattended says that no process reads mailboxes on this data, so that nobody
+	// waits for what only the reader of a mailbox can tell.
+	Unattended bool
 }
 
 func (d *Desk) wake() {
@@ -248,27 +250,4 @@ func (d *Desk) TestSaved(ctx context.Context, by postroom.Viewer, id postroom.Ma
 		return Report{}, fmt.Errorf("test mailbox %s: %w", id, err)
 	}
 	return d.Tester.Run(ctx, m, Credential{Kind: kind, Password: secret}), nil
-}
-
-// Find returns the mailbox that words name: its id, its address or, where only
-// one has it, its name.
-func (d *Desk) Find(ctx context.Context, words string) (postroom.Mailbox, error) {
-	if id, err := postroom.ParseID[postroom.MailboxID](words); err == nil {
-		return d.Store.Mailbox(ctx, id)
-	}
-	if strings.Contains(words, "@") {
-		return d.Store.MailboxByAddress(ctx, strings.TrimSpace(words))
-	}
-	list, _, err := d.Store.Mailboxes(ctx, store.MailboxFilter{Query: words, Limit: 2})
-	if err == nil && len(list) == 1 {
-		return list[0], nil
-	}
-	if err == nil {
-		err = &postroom.Fault{
-			Kind: postroom.NotFound, Class: postroom.Unknown, FixBy: postroom.FixByUser,
-			Explanation: "No mailbox, or more than one, is called " + quote(words) + ".",
-			Remedy:      "Name it by its address.",
-		}
-	}
-	return postroom.Mailbox{}, err
 }

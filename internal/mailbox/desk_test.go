@@ -199,22 +199,7 @@ func TestStartsThatCoverMore(t *testing.T) {
 	}
 }
 
-func TestFind(t *testing.T) {
-	ctx := context.Background()
-	d, _ := newDesk(t)
-	m := plain()
-	m.Name = "Support desk"
-	m = mustAdd(t, d, m)
-	for _, words := range []string{m.ID.String(), "SUPPORT@example.net", "support desk", "desk"} {
-		if got, err := d.Find(ctx, words); err != nil || got.ID != m.ID {
-			t.Errorf("Find(%q) = %s, %v, want %s", words, got.ID, err, m.ID)
-		}
-	}
-	_, err := d.Find(ctx, "sales")
-	wantFault(t, err, postroom.NotFound, "")
-}
-
-// read makes an active mailbox of m that a node reads, which answers the first
+// readWith makes an active mailbox of m that a node reads, which answers the first
 // request for a comparison with c.
 func readWith(t *testing.T, d *Desk, m postroom.Mailbox, c store.Comparison) {
 	t.Helper()
@@ -296,6 +281,14 @@ func TestLedgerWithoutTheServer(t *testing.T) {
 	l, err = d.Ledger(ctx, admin(), p.ID)
 	if err != nil || l.Fault == nil || !strings.Contains(l.Fault.Explanation, "paused") || l.Balanced != nil {
 		t.Errorf("ledger %+v, %v, want it to say that the mailbox is paused", l, err)
+	}
+
+	d.Unattended = true
+	alone := plain()
+	alone.Address = "alone@example.net"
+	l, err = d.Ledger(ctx, admin(), mustAdd(t, d, alone).ID)
+	if err != nil || l.Fault == nil || !strings.Contains(l.Fault.Explanation, "not running") || l.Balanced != nil {
+		t.Errorf("ledger %+v, %v, want it to say that nothing reads mailboxes", l, err)
 	}
 }
 

@@ -86,8 +86,8 @@ func (d *Desk) compare(ctx context.Context, m postroom.Mailbox) (store.Compariso
 	if ok && now.Sub(last.ComparedAt) <= comparisonLasts {
 		return last, nil
 	}
-	if !m.State.IsRead() {
-		return store.Comparison{Fault: notCompared(m)}, nil
+	if d.Unattended || !m.State.IsRead() {
+		return store.Comparison{Fault: d.notCompared(m)}, nil
 	}
 	asked, err := d.Store.RequestComparison(ctx, m.ID)
 	if err != nil {
@@ -114,7 +114,7 @@ func (d *Desk) awaitComparison(ctx context.Context, m postroom.Mailbox, asked ti
 			if now, err := d.Store.Mailbox(ctx, m.ID); err == nil {
 				m = now
 			}
-			return store.Comparison{Fault: notCompared(m)}, nil
+			return store.Comparison{Fault: d.notCompared(m)}, nil
 		case <-look.C:
 			last, ok, err := d.Store.LastComparison(ctx, m.ID)
 			if err != nil {
@@ -128,7 +128,7 @@ func (d *Desk) awaitComparison(ctx context.Context, m postroom.Mailbox, asked ti
 }
 
 // notCompared says why the server's list of a mailbox could not be had.
-func notCompared(m postroom.Mailbox) *postroom.Fault {
+func (d *Desk) notCompared(m postroom.Mailbox) *postroom.Fault {
 	f := &postroom.Fault{Kind: postroom.Delayed, Class: postroom.Unknown, FixBy: postroom.FixByWaiting}
 	switch {
 	case m.State == postroom.MailboxPaused:
@@ -137,12 +137,16 @@ func notCompared(m postroom.Mailbox) *postroom.Fault {
 		f.Remedy = "Resume the mailbox, then ask for its ledger again."
 	case m.Fault != nil:
 		return m.Fault
+	case d.Unattended:
+		f.FixBy = postroom.FixByAppAdmin
+		f.Explanation = "Postroom is not running on this data, so the server was not asked what it has."
+		f.Remedy = "Start “postroom serve”, then ask for the ledger again."
 	case m.State == postroom.MailboxDraft:
 		f.Explanation = "This mailbox has not been proven yet, so its server was not asked what it has."
 		f.Remedy = "Ask for its ledger again in a moment."
 	default:
 		f.Explanation = "The server did not give its list of messages in time."
-		f.Remedy = "Ask for the ledger again in a minute. If this lasts, look whether “postroom serve” is running."
+		f.Remedy = "Ask for the ledger again in a minute. If this lasts, look at the state of the mailbox."
 	}
 	return f
 }

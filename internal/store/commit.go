@@ -222,7 +222,14 @@ func (s *committer) joined(ctx context.Context, members []*member) (told bool, e
 	if err := s.append(ctx, events); err != nil {
 		return false, err
 	}
-	return len(events) > 0, s.exec(ctx, "commit")
+	s.db.step("before a commit")
+	if err := s.exec(ctx, "commit"); err != nil {
+		return false, err
+	}
+	s.db.step("after a commit")
+	s.db.commits.Add(1)
+	s.db.members.Add(int64(len(members)))
+	return len(events) > 0, nil
 }
 
 // lock takes the keys of all members in ascending order, so that two nodes that

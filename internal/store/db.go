@@ -17,6 +17,7 @@ import (
 	"runtime"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	_ "github.com/jackc/pgx/v5/stdlib" // the driver "pgx"
@@ -47,6 +48,8 @@ type DB struct {
 	codec      *codec
 	buffers    sync.Pool // *[]byte of chunkBytes
 	changed    *broadcast
+
+	commits, members atomic.Int64
 }
 
 // Options say which database to open.
@@ -164,6 +167,10 @@ func (db *DB) Changed() <-chan struct{} { return db.changed.wait() }
 
 // Ping says whether the database answers.
 func (db *DB) Ping(ctx context.Context) error { return db.read.PingContext(ctx) }
+
+// Commits returns how many transactions this process has made durable, and how
+// many changes were joined in them.
+func (db *DB) Commits() (commits, members int64) { return db.commits.Load(), db.members.Load() }
 
 // text is a statement as this database wants it.
 func (db *DB) text(query string) string {

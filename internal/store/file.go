@@ -47,6 +47,7 @@ const arrivalToFile = `
 // nodes, meet in one issue. Filing the same arrival twice is a success and does
 // nothing.
 func (db *DB) File(ctx context.Context, f Filing) (filed Filed, err error) {
+	db.step("mail understood")
 	own := idHash(f.Mail.MessageID)
 	ancestors := make([][]byte, 0, len(f.Ancestors))
 	for _, id := range f.Ancestors {

@@ -13,6 +13,9 @@ import (
 // errLocked says that another process holds the lock.
 var errLocked = errors.New("locked")
 
+// IsLocked says whether err means that another process holds the lock.
+func IsLocked(err error) bool { return errors.Is(err, errLocked) }
+
 // A DirLock is the right to be the one server on a data directory. It ends with
 // the process, however that ends.
 type DirLock struct{ file *os.File }

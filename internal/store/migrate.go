@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"os"
 
 	"github.com/pressly/goose/v3"
 
@@ -29,7 +30,8 @@ func (db *DB) provider() (*goose.Provider, error) {
 }
 
 // Migrate brings the schema up to today's. On SQLite the caller holds the lock of
-// the data directory; on PostgreSQL an advisory lock keeps two nodes apart.
+// the data directory, and an older database is first copied beside itself; on
+// PostgreSQL an advisory lock keeps two nodes apart.
 func Migrate(ctx context.Context, o Options) error {
 	db, err := open(ctx, o)
 	if err != nil {
@@ -47,8 +49,17 @@ func Migrate(ctx context.Context, o Options) error {
 	if err != nil {
 		return err
 	}
-	if err := newerSchema(ctx, p); err != nil {
-		return err
+	have, want, err := p.GetVersions(ctx)
+	if err != nil {
+		return fmt.Errorf("read the schema's version: %w", err)
+	}
+	if have > want {
+		return newerFault(have, want)
+	}
+	if have > 0 && have < want && db.dialect == dialectSQLite {
+		if err := db.copyBefore(ctx, o.Path, have); err != nil {
+			return err
+		}
 	}
 	if _, err := p.Up(ctx); err != nil {
 		return fmt.Errorf("bring the database up to date: %w", err)
@@ -72,16 +83,17 @@ func (db *DB) lockMigrations(ctx context.Context) (unlock func(), err error) {
 	}, nil
 }
 
-// NeedsMigration says whether an existing database is older than this program.
-// A database without any table needs none: it has nothing to lose.
-func NeedsMigration(ctx context.Context, o Options) (bool, error) {
-	db, err := open(ctx, o)
-	if err != nil {
-		return false, err
+// copyBefore keeps the database as it was at a schema, beside the file. A copy
+// that is there already was made of the same state, or of one before it.
+func (db *DB) copyBefore(ctx context.Context, path string, schema int64) error {
+	copied := fmt.Sprintf("%s.before-schema-%d", path, schema+1)
+	if _, err := os.Stat(copied); err == nil {
+		return nil
 	}
-	defer db.closePools()
-	have, want, err := db.schema(ctx)
-	return have > 0 && have < want, err
+	if _, err := db.write.ExecContext(ctx, "vacuum into $1", copied); err != nil {
+		return fmt.Errorf("copy the database before bringing it up to date: %w", err)
+	}
+	return nil
 }
 
 func (db *DB) schema(ctx context.Context) (have, want int64, err error) {
@@ -114,17 +126,6 @@ func (db *DB) checkSchema(ctx context.Context) error {
 			Remedy:      "Start “postroom serve” once with this data; it brings the database up to date.",
 			Err:         fmt.Errorf("schema %d, want %d", have, want),
 		}
-	}
-	return nil
-}
-
-func newerSchema(ctx context.Context, p *goose.Provider) error {
-	have, want, err := p.GetVersions(ctx)
-	if err != nil {
-		return fmt.Errorf("read the schema's version: %w", err)
-	}
-	if have > want {
-		return newerFault(have, want)
 	}
 	return nil
 }

@@ -104,5 +104,6 @@ func (db *DB) RecordProof(ctx context.Context, f Fence, settings int64, folders 
 	if err != nil {
 		return time.Time{}, fmt.Errorf("record proof of %s: %w", f.Mailbox, err)
 	}
+	db.step("mailbox proven")
 	return proven, nil
 }

@@ -51,6 +51,7 @@ func (db *DB) ReadRaw(ctx context.Context, r io.Reader, limitBytes int64, head f
 		return nil, err
 	}
 	sum.Sum(raw.SHA256[:0])
+	db.step("message read")
 	return raw, nil
 }
 

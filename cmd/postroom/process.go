@@ -1,0 +1,212 @@
+package main
+
+import (
+	"context"
+	"crypto/rand"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+
+	"github.com/postroom/postroom"
+	"github.com/postroom/postroom/internal/access"
+	"github.com/postroom/postroom/internal/api"
+	"github.com/postroom/postroom/internal/credential"
+	"github.com/postroom/postroom/internal/diagnose"
+	"github.com/postroom/postroom/internal/fetch"
+	"github.com/postroom/postroom/internal/intake"
+	"github.com/postroom/postroom/internal/issue"
+	"github.com/postroom/postroom/internal/mail/mime"
+	"github.com/postroom/postroom/internal/mailbox"
+	"github.com/postroom/postroom/internal/store"
+	"github.com/postroom/postroom/internal/web"
+	"github.com/postroom/postroom/internal/work"
+)
+
+// A process is one running server: what it was told, and its rooms.
+type process struct {
+	In             *installation
+	Node           string // this node's name among the nodes
+	Alone          bool   // no other node can share the database
+	Listener       net.Listener
+	Certificate    *tls.Certificate // nil: plain HTTP
+	PublicURL      string
+	AllowPlaintext bool
+	MaxMessage     int64 // bytes
+	CommandTimeout time.Duration
+	DeadAfter      time.Duration
+	Log            *slog.Logger
+
+	door      *access.Door
+	mailboxes *mailbox.Desk
+	issues    *issue.Desk
+	wakeFleet chan struct{}
+	arrived   chan struct{}
+}
+
+// prepare makes the rooms. They hold nothing that needs an end.
+func (p *process) prepare() {
+	p.wakeFleet, p.arrived = make(chan struct{}, 1), make(chan struct{}, 1)
+	keeper := &credential.Keeper{Store: p.In.DB, Ring: p.In.Ring}
+	p.door = &access.Door{Store: p.In.DB, Log: p.Log}
+	p.issues = &issue.Desk{Store: p.In.DB, Read: p.In.DB.Reader(), Log: p.Log}
+	p.mailboxes = &mailbox.Desk{
+		Store: p.In.DB, Seal: keeper.Seal, Open: keeper.Open, Tester: p.tester(),
+		AllowPlaintext: p.AllowPlaintext, Wake: func() { work.Ring(p.wakeFleet) },
+	}
+}
+
+func (p *process) tester() mailbox.Tester {
+	return mailbox.Tester{Explainer: mailbox.Explainer{Catalogue: &diagnose.Catalogue{}}}
+}
+
+// run is the table of contents of the process. It returns when ctx ends and every
+// part has stopped, or when one of them cannot do its work at all.
+func (p *process) run(ctx context.Context) (err error) {
+	db := p.In.DB
+	node, err := db.JoinNode(ctx, p.Node)
+	if err != nil {
+		return err
+	}
+	defer func() {
+		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 3*time.Second)
+		defer cancel()
+		err = errors.Join(err, db.LeaveNode(ctx, node))
+	}()
+	figures := newFigures(db)
+	fleet := p.fleet(node, figures)
+	pipeline := &intake.Pipeline{Ledger: db, Node: node, Nudge: p.arrived, Filed: figures.filed, Log: p.Log}
+	janitor := &work.Loop{Name: "janitor", Turn: p.tidy, Interval: 10 * time.Minute, Log: p.Log}
+
+	parts, ctx := errgroup.WithContext(ctx)
+	parts.Go(func() error { return fleet.Run(ctx) })    // mailboxes → arrivals
+	parts.Go(func() error { return pipeline.Run(ctx) }) // arrivals → issues
+	parts.Go(func() error { return janitor.Run(ctx) })  // what is due to go
+	parts.Go(func() error { return db.Listen(ctx) })    // news from other nodes
+	parts.Go(func() error { return p.serve(ctx, p.handler(ctx, figures)) })
+	return parts.Wait()
+}
+
+func (p *process) fleet(node postroom.NodeID, figures *figures) *fetch.Fleet {
+	explainer := mailbox.Explainer{Catalogue: &diagnose.Catalogue{}}
+	return &fetch.Fleet{
+		Ledger: p.In.DB, Node: node, Alone: p.Alone,
+		Login: func(ctx context.Context, m postroom.Mailbox) (fetch.Login, error) {
+			kind, secret, worked, err := p.mailboxes.Open(ctx, m.ID)
+			return fetch.Login{Kind: kind, Secret: secret, HasWorked: worked}, err
+		},
+		Explain: func(err error, m postroom.Mailbox, l fetch.Login) *postroom.Fault {
+			return explainer.Explain(err, m, mailbox.Credential{Kind: l.Kind, Password: l.Secret}, l.HasWorked)
+		},
+		TopReceived:     mime.TopReceived,
+		Arrived:         func() { work.Ring(p.arrived) },
+		Wake:            p.wakeFleet,
+		Troubled:        figures.troubled,
+		MaxMessageBytes: p.MaxMessage,
+		CommandTimeout:  p.CommandTimeout,
+		DeadAfter:       p.DeadAfter,
+		Log:             p.Log,
+	}
+}
+
+// tidy erases what was deleted long ago and sweeps what a crash left behind.
+func (p *process) tidy(ctx context.Context) (did int, next time.Time, err error) {
+	more, err := p.issues.Erase(ctx, time.Now())
+	if err != nil {
+		return 0, time.Time{}, err
+	}
+	swept, err := p.In.DB.SweepOrphans(ctx)
+	if more {
+		swept++
+	}
+	return swept, time.Time{}, err
+}
+
+// handler is everything that answers over HTTP.
+func (p *process) handler(ctx context.Context, figures *figures) http.Handler {
+	reader := p.In.DB.Reader()
+	programs := &api.Server{
+		Authenticate: p.door.Token, Read: reader, Mailboxes: p.mailboxes, Issues: p.issues, Users: p.door.Users,
+		Stopping: ctx.Done(), Log: p.Log,
+	}
+	people := &web.Server{
+		Door: p.door, Reader: reader, Issues: p.issues, Mailboxes: p.mailboxes, PublicURL: p.PublicURL, Log: p.Log,
+	}
+	mux := http.NewServeMux()
+	mux.Handle(api.Prefix+"/", programs.Handler())
+	mux.Handle("GET /metrics", figures.handler())
+	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) { fmt.Fprintln(w, "ok") })
+	mux.HandleFunc("GET /readyz", p.ready)
+	mux.Handle("/", people.Handler())
+	return mux
+}
+
+// ready handles GET /readyz: this process can do its work.
+func (p *process) ready(w http.ResponseWriter, r *http.Request) {
+	ctx, cancel := context.WithTimeout(r.Context(), 2*time.Second)
+	defer cancel()
+	if err := p.In.DB.Ping(ctx); err != nil {
+		p.Log.WarnContext(ctx, "not ready", "err", err)
+		http.Error(w, "the database does not answer", http.StatusServiceUnavailable)
+		return
+	}
+	fmt.Fprintln(w, "ready")
+}
+
+// serve answers requests until ctx ends, then gives those under way a moment.
+func (p *process) serve(ctx context.Context, handler http.Handler) error {
+	server := &http.Server{
+		Handler:           handler,
+		ReadHeaderTimeout: 10 * time.Second,
+		IdleTimeout:       2 * time.Minute,
+		BaseContext:       func(net.Listener) context.Context { return ctx },
+		ErrorLog:          slog.NewLogLogger(p.Log.Handler(), slog.LevelDebug),
+	}
+	stopped := make(chan error, 1)
+	go func() {
+		<-ctx.Done()
+		grace, cancel := context.WithTimeout(context.WithoutCancel(ctx), 5*time.Second)
+		defer cancel()
+		if err := server.Shutdown(grace); err != nil {
+			err = server.Close()
+			stopped <- err
+			return
+		}
+		stopped <- nil
+	}()
+	listener := p.Listener
+	if p.Certificate != nil {
+		listener = tls.NewListener(listener, &tls.Config{Certificates: []tls.Certificate{*p.Certificate}, MinVersion: tls.VersionTLS12, NextProtos: []string{"h2", "http/1.1"}})
+	}
+	if err := server.Serve(listener); !errors.Is(err, http.ErrServerClosed) {
+		return fmt.Errorf("answer on %s: %w", p.Listener.Addr(), err)
+	}
+	return <-stopped
+}
+
+// nodeName is the name of the node that uses a data directory. It is made on the
+// first start and stays, so that a node that starts again is known to be the one
+// that died.
+func nodeName(dir string) (string, error) {
+	path := filepath.Join(dir, "node")
+	if held, err := os.ReadFile(path); err == nil && len(strings.TrimSpace(string(held))) > 0 {
+		return strings.TrimSpace(string(held)), nil
+	}
+	host, err := os.Hostname()
+	if err != nil {
+		host = "node"
+	}
+	name := host + "-" + strings.ToLower(rand.Text()[:8])
+	if err := os.WriteFile(path, []byte(name+"\n"), 0o600); err != nil {
+		return "", fmt.Errorf("name this node: %w", err)
+	}
+	return name, nil
+}

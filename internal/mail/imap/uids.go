@@ -1,7 +1,6 @@
 package imap
 
 import (
-	"bytes"
 	"context"
 	"fmt"
 	"strconv"
@@ -57,8 +56,8 @@ func (c *Client) search(ctx context.Context, question string, from uint32) (uids
 			return true, c.hearNumbers(&list)
 		case wordESearch:
 			answered = true
-			if !c.skipToAll() {
-				return true, nil
+			if ok, err := c.skipToAll(); !ok || err != nil {
+				return true, err
 			}
 			return true, c.hearNumbers(&list)
 		}
@@ -117,15 +116,18 @@ func (c *Client) hearNumbers(list *uidList) error {
 
 // skipToAll goes to the set behind ALL in an ESEARCH response (RFC 4731 section
 // 3.1): (TAG "P7") UID ALL 1:4,6. ok is false when there is none: no message.
-func (c *Client) skipToAll() (ok bool) {
+func (c *Client) skipToAll() (ok bool, err error) {
 	l := &c.lex
-	rest := l.line[l.pos:]
-	i := bytes.Index(bytes.ToUpper(rest[:min(len(rest), 200)]), []byte(" ALL "))
-	if i < 0 {
-		return false
+	for l.next() != 0 {
+		if c := l.next(); isDelimiter(c) {
+			if err := l.drop(); err != nil || c == ')' {
+				return false, err
+			}
+		} else if is(l.word(), "ALL") {
+			return true, nil
+		}
 	}
-	l.pos += i + len(" ALL ")
-	return true
+	return false, nil
 }
 
 // listByFetch asks for the UID of every message instead of searching.

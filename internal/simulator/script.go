@@ -1,0 +1,311 @@
+package simulator
+
+import (
+	"bufio"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"regexp"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+)
+
+// A Script is a server that follows a written dialogue, for servers that are odder
+// than the Server can be. It speaks IMAP, or any protocol of lines.
+//
+//	simulator.Script{Greeting: "* OK ready", Steps: []simulator.Step{
+//		{Expect: "LOGIN", Send: []string{"* CAPABILITY IMAP4rev1 IDLE", "{tag} OK done"}},
+//		{Expect: "UID FETCH", Send: []string{"* 1 FETCH (UID 7 BODY[] " + simulator.Literal(raw) + ")", "{tag} OK"}},
+//		{Expect: "IDLE", Send: []string{"+ idling", "* 2 EXISTS"}},
+//		{Expect: "DONE", Untagged: true, Send: []string{"{tag} OK done"}},
+//	}}
+type Script struct {
+	Greeting string // a line; empty: none
+	Steps    []Step // in order
+	Loop     bool   // after the last step the first follows; otherwise the connection ends
+	// Always are steps that may come at any time, as often as the client likes, where
+	// the next step does not fit: CAPABILITY, NOOP, LOGOUT.
+	Always []Step
+	// Next is the script of the second connection, whose Next is that of the third,
+	// and so on; the last one serves all others. nil: this one does.
+	Next *Script
+}
+
+// A Step is what the client is expected to say and what it is told then.
+type Step struct {
+	// Expect is how the command begins, after its tag and in any case. A literal in
+	// the command stands behind its line, after CRLF.
+	Expect string
+	// Match is a pattern for the command, instead of Expect.
+	Match *regexp.Regexp
+	// Untagged says that the line has no tag: DONE, or an answer to a "+".
+	Untagged bool
+	// Repeat lets the step come again, until the step after it fits.
+	Repeat bool
+
+	// Send is lines; CRLF is added, and "{tag}" at the beginning stands for the tag of
+	// the command, or of the last one if this line has none.
+	Send []string
+	Raw  string // sent after that as it is
+	End  bool   // the connection ends after that
+}
+
+// Literal writes bytes as a literal (RFC 9051 section 4.3).
+func Literal(b []byte) string { return fmt.Sprintf("{%d}\r\n%s", len(b), b) }
+
+// A ScriptServer is a running Script.
+type ScriptServer struct {
+	Host  string // 127.0.0.1
+	Port  int
+	CAPEM string // with TLS the authority that signed its certificate
+
+	listener  net.Listener
+	authority *Authority // nil: plain
+	group     sync.WaitGroup
+
+	mu          sync.Mutex // guards what follows
+	closed      bool
+	connections map[net.Conn]bool
+	heard       []string
+	unexpected  []string
+}
+
+// Start starts the script on a free loopback port.
+func (s Script) Start() (*ScriptServer, error) {
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		return nil, fmt.Errorf("listen for a script: %w", err)
+	}
+	return s.serve(listener, nil), nil
+}
+
+// StartTLS starts the script on a free loopback port with TLS from the first byte.
+func (s Script) StartTLS() (*ScriptServer, error) {
+	authority, err := NewAuthority()
+	if err != nil {
+		return nil, err
+	}
+	certificate, err := authority.Certificate()
+	if err != nil {
+		return nil, err
+	}
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		return nil, fmt.Errorf("listen for a script: %w", err)
+	}
+	return s.serve(tls.NewListener(listener, &tls.Config{Certificates: []tls.Certificate{certificate}}), authority), nil
+}
+
+func (s Script) serve(listener net.Listener, authority *Authority) *ScriptServer {
+	bound := listener.Addr().(*net.TCPAddr)
+	server := &ScriptServer{
+		Host: bound.IP.String(), Port: bound.Port,
+		listener: listener, authority: authority, connections: map[net.Conn]bool{},
+	}
+	if authority != nil {
+		server.CAPEM = authority.PEM
+	}
+	server.group.Go(func() { server.accept(&s) })
+	return server
+}
+
+// Address is the host and the port.
+func (s *ScriptServer) Address() string { return net.JoinHostPort(s.Host, fmt.Sprint(s.Port)) }
+
+// TLSConfig is what a client of a script with TLS needs.
+func (s *ScriptServer) TLSConfig() *tls.Config { return trusting(s.authority) }
+
+// Heard returns what clients have said so far, without tags.
+func (s *ScriptServer) Heard() []string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return slices.Clone(s.heard)
+}
+
+// Unexpected returns what no step fitted; the client was answered BAD.
+func (s *ScriptServer) Unexpected() []string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return slices.Clone(s.unexpected)
+}
+
+// Close ends all connections and waits until nothing runs.
+func (s *ScriptServer) Close() error {
+	s.mu.Lock()
+	closed := s.closed
+	s.closed = true
+	for c := range s.connections {
+		_ = c.Close()
+	}
+	s.mu.Unlock()
+	if closed {
+		return nil
+	}
+	err := s.listener.Close()
+	s.group.Wait()
+	return err
+}
+
+func (s *ScriptServer) accept(script *Script) {
+	for {
+		connection, err := s.listener.Accept()
+		if err != nil {
+			return // closed
+		}
+		s.mu.Lock()
+		if s.closed {
+			s.mu.Unlock()
+			_ = connection.Close()
+			return
+		}
+		s.connections[connection] = true
+		part := script
+		s.group.Go(func() {
+			part.play(s, connection)
+			_ = connection.Close()
+			s.mu.Lock()
+			defer s.mu.Unlock()
+			delete(s.connections, connection)
+		})
+		s.mu.Unlock()
+		if script.Next != nil {
+			script = script.Next
+		}
+	}
+}
+
+var errEnd = errors.New("the script is over")
+
+// play follows the script on one connection.
+func (s *Script) play(server *ScriptServer, connection net.Conn) {
+	const patience = 5 * time.Minute // a client that says nothing for so long is forgotten
+	in := bufio.NewReader(connection)
+	if s.Greeting != "" && send(connection, s.Greeting+"\r\n") != nil {
+		return
+	}
+	next, tag, repeating := 0, "", false
+	for next < len(s.Steps) || s.Loop || repeating {
+		_ = connection.SetReadDeadline(time.Now().Add(patience)) // of a closed connection the read tells
+		line, err := hear(connection, in)
+		if err != nil {
+			return
+		}
+		step, at := s.find(line, next, repeating)
+		if step == nil || !step.Untagged {
+			tag, line, _ = strings.Cut(line, " ")
+		}
+		server.note(line, step == nil)
+		if step == nil {
+			err = send(connection, tag+" BAD Nothing like that is in the script\r\n")
+		} else {
+			err = step.tell(connection, tag)
+		}
+		if err != nil {
+			return
+		}
+		if at >= 0 {
+			next, repeating = at+1, step.Repeat
+		}
+		if s.Loop && next >= len(s.Steps) && len(s.Steps) > 0 && !repeating {
+			next = 0
+		}
+	}
+}
+
+// find returns the step that fits a line: the next one, the one before it when that
+// may be repeated, or one that always may come, whose index is -1.
+func (s *Script) find(line string, next int, repeating bool) (*Step, int) {
+	if next >= len(s.Steps) && s.Loop && len(s.Steps) > 0 {
+		if s.Steps[0].fits(line) {
+			return &s.Steps[0], 0
+		}
+	}
+	if next < len(s.Steps) && s.Steps[next].fits(line) {
+		return &s.Steps[next], next
+	}
+	if repeating && s.Steps[next-1].fits(line) {
+		return &s.Steps[next-1], next - 1
+	}
+	for i := range s.Always {
+		if s.Always[i].fits(line) {
+			return &s.Always[i], -1
+		}
+	}
+	return nil, -1
+}
+
+func (p *Step) fits(line string) bool {
+	if !p.Untagged {
+		_, line, _ = strings.Cut(line, " ")
+	}
+	if p.Match != nil {
+		return p.Match.MatchString(line)
+	}
+	return len(line) >= len(p.Expect) && strings.EqualFold(line[:len(p.Expect)], p.Expect)
+}
+
+func (p *Step) tell(connection net.Conn, tag string) error {
+	var text strings.Builder
+	for _, line := range p.Send {
+		if rest, ok := strings.CutPrefix(line, "{tag}"); ok {
+			line = tag + rest
+		}
+		text.WriteString(line + "\r\n")
+	}
+	text.WriteString(p.Raw)
+	if err := send(connection, text.String()); err != nil {
+		return err
+	}
+	if p.End {
+		return errEnd
+	}
+	return nil
+}
+
+func send(connection net.Conn, text string) error {
+	_, err := io.WriteString(connection, text)
+	return err
+}
+
+// hear reads a line and the literals in it, for which it asks.
+func hear(connection net.Conn, in *bufio.Reader) (string, error) {
+	const largest = 64 << 20 // bytes of a literal
+	var all strings.Builder
+	for {
+		line, err := in.ReadString('\n')
+		if err != nil {
+			return "", err
+		}
+		line = strings.TrimRight(line, "\r\n")
+		all.WriteString(line)
+		size, ok := literalSize(line)
+		if !ok {
+			return all.String(), nil
+		}
+		if size > largest {
+			return "", fmt.Errorf("a literal of %d bytes", size)
+		}
+		if !strings.HasSuffix(line, "+}") {
+			if err := send(connection, "+ go on\r\n"); err != nil {
+				return "", err
+			}
+		}
+		all.WriteString("\r\n")
+		if _, err := io.CopyN(&all, in, size); err != nil {
+			return "", err
+		}
+	}
+}
+
+func (s *ScriptServer) note(line string, unexpected bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.heard = append(s.heard, line)
+	if unexpected {
+		s.unexpected = append(s.unexpected, line)
+	}
+}

@@ -79,7 +79,7 @@ func (s *Server) routes() (*http.ServeMux, *huma.OpenAPI) {
 	e := &edge{server: s, api: a}
 
 	add(e, read("GET", "/mailboxes", "List mailboxes"), s.listMailboxes)
-	add(e, administer("POST", "/mailboxes", "Connect a mailbox"), s.addMailbox)
+	add(e, administer("POST", "/mailboxes", "Connect a mailbox").creates(), s.addMailbox)
 	add(e, administer("POST", "/mailboxes/test", "Test settings without keeping them"), s.testDraft)
 	add(e, read("GET", "/mailboxes/{id}", "Read a mailbox"), s.readMailbox)
 	add(e, administer("PATCH", "/mailboxes/{id}", "Change a mailbox"), s.changeMailbox)
@@ -97,7 +97,7 @@ func (s *Server) routes() (*http.ServeMux, *huma.OpenAPI) {
 	add(e, write("DELETE", "/issues/{id}", "Delete an issue"), s.deleteIssue)
 	add(e, write("POST", "/issues/{id}/recover", "Recover a deleted issue"), s.recoverIssue)
 	add(e, read("GET", "/issues/{id}/entries", "List the history of an issue"), s.listEntries)
-	add(e, write("POST", "/issues/{id}/notes", "Add a note to an issue"), s.addNote)
+	add(e, write("POST", "/issues/{id}/notes", "Add a note to an issue").creates(), s.addNote)
 
 	add(e, read("GET", "/mails/{id}", "Read a mail"), s.readMail)
 	add(e, download("/mails/{id}/raw", "Download the exact bytes of a mail"), s.downloadRaw)
@@ -106,6 +106,7 @@ func (s *Server) routes() (*http.ServeMux, *huma.OpenAPI) {
 	add(e, read("GET", "/events", "List what happened"), s.listEvents)
 	add(e, stream("/events/stream", "Be told what happens"), s.streamEvents)
 	add(e, administer("GET", "/users", "List users"), s.listUsers)
+	describePatches(a.OpenAPI())
 	return mux, a.OpenAPI()
 }
 

@@ -84,6 +84,12 @@ func newOperation(scope postroom.Scope, method, path, summary string) operation 
 	return o
 }
 
+// creates says that the operation answers 201.
+func (o operation) creates() operation {
+	o.DefaultStatus = http.StatusCreated
+	return o
+}
+
 // maxBody is how many bytes of a request are read. Certificates are the longest.
 const maxBody = 1 << 20
 

@@ -62,12 +62,7 @@ type noteInput struct {
 	}
 }
 
-type noteAnswer struct {
-	Status int
-	Body   Entry
-}
-
-func (s *Server) addNote(ctx context.Context, v postroom.Viewer, in *noteInput) (*noteAnswer, error) {
+func (s *Server) addNote(ctx context.Context, v postroom.Viewer, in *noteInput) (*answer[Entry], error) {
 	id, err := postroom.ParseID[postroom.IssueID](in.ID)
 	if err != nil {
 		return nil, err
@@ -76,7 +71,7 @@ func (s *Server) addNote(ctx context.Context, v postroom.Viewer, in *noteInput) 
 	if err != nil {
 		return nil, err
 	}
-	return &noteAnswer{201, showEntry(store.EntryLine{Entry: note, AuthorName: v.Name})}, nil
+	return answerOf(showEntry(store.EntryLine{Entry: note, AuthorName: v.Name}), nil)
 }
 
 // Mail is a mail as understood.

@@ -4,8 +4,8 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
-	"net/http"
 	"reflect"
+	"strings"
 	"time"
 
 	"github.com/danielgtaylor/huma/v2"
@@ -140,7 +140,6 @@ func (in *draftInput) read() (m postroom.Mailbox, c mailbox.Credential, err erro
 }
 
 type createdMailbox struct {
-	Status   int
 	Location string `header:"Location"`
 	Body     Mailbox
 }
@@ -153,14 +152,13 @@ func (s *Server) addMailbox(ctx context.Context, v postroom.Viewer, in *draftInp
 	if m, err = s.Mailboxes.Add(ctx, v, m, c); err != nil {
 		return nil, err
 	}
-	return &createdMailbox{http.StatusCreated, Prefix + "/mailboxes/" + m.ID.String(), showMailbox(m)}, nil
+	return &createdMailbox{Prefix + "/mailboxes/" + m.ID.String(), showMailbox(m)}, nil
 }
 
-// mailboxPatch is read as it is, because what is absent differs from what is null;
-// the document describes it as what can be chosen, and as nothing required.
+// mailboxPatch is read as it is, because what is absent differs from what is null.
 type mailboxPatch struct {
-	ID   string `path:"id"`
-	Body patch  `contentType:"application/merge-patch+json"`
+	OfMailbox
+	Body patch `contentType:"application/merge-patch+json"`
 }
 
 type patch struct{ members map[string]any }
@@ -172,19 +170,29 @@ func (p *patch) UnmarshalJSON(text []byte) error {
 	return d.Decode(&p.members)
 }
 
-// Schema describes the members that settings have.
-func (p patch) Schema(r huma.Registry) *huma.Schema {
-	r.Schema(reflect.TypeFor[changedSettings](), true, "")
-	return &huma.Schema{
-		Type: huma.TypeObject, AdditionalProperties: true,
-		Description: "A merge patch (RFC 7396) of the settings: what is absent stays, what is null goes, all else is new. credential replaces the one there is.",
-	}
+// Schema lets any object through: whether it fits shows when it has been applied.
+func (p patch) Schema(huma.Registry) *huma.Schema {
+	return &huma.Schema{Type: huma.TypeObject, AdditionalProperties: true}
 }
 
-// changedSettings is what a mailbox is to be after a merge patch.
+// changedSettings are the members that a merge patch may have.
 type changedSettings struct {
 	Settings
 	Credential *Credential `json:"credential,omitempty"`
+}
+
+// describePatches says in the document what the merge patches hold, and that plain
+// JSON is taken for one.
+func describePatches(document *huma.OpenAPI) {
+	settings := huma.SchemaFromType(document.Components.Schemas, reflect.TypeFor[changedSettings]())
+	settings.Required = nil
+	settings.Description = "A merge patch (RFC 7396): what is absent stays, what is null gets its usual value, all else is new. credential replaces the one there is."
+	document.Paths["/mailboxes/{id}"].Patch.RequestBody.Content["application/merge-patch+json"].Schema = settings
+	for _, path := range document.Paths {
+		if o := path.Patch; o != nil {
+			o.RequestBody.Content["application/json"] = o.RequestBody.Content["application/merge-patch+json"]
+		}
+	}
 }
 
 func (s *Server) changeMailbox(ctx context.Context, v postroom.Viewer, in *mailboxPatch) (*answer[Mailbox], error) {
@@ -197,7 +205,7 @@ func (s *Server) changeMailbox(ctx context.Context, v postroom.Viewer, in *mailb
 		if given == nil {
 			return nil, unfit("credential", "A mailbox cannot be read without a credential.", "Give a new one, or pause the mailbox.")
 		}
-		wanted, err := settled[Credential](given, "credential.")
+		wanted, err := settled[Credential](given, "credential")
 		if err != nil {
 			return nil, err
 		}
@@ -224,8 +232,8 @@ func (s *Server) changeMailbox(ctx context.Context, v postroom.Viewer, in *mailb
 }
 
 // settled reads a document that a patch has made, against the schema of its type.
-// Fields are named behind the given beginning.
-func settled[T any](document any, beginning string) (result T, err error) {
+// Fields are named as members of within.
+func settled[T any](document any, within string) (result T, err error) {
 	text, err := json.Marshal(document)
 	if err != nil {
 		return result, err
@@ -240,7 +248,7 @@ func settled[T any](document any, beginning string) (result T, err error) {
 	for _, wrong := range found.Errors {
 		if detail, ok := wrong.(*huma.ErrorDetail); ok {
 			f := fieldFault(detail)
-			return result, unfit(beginning+f.Field, f.Explanation, "Correct the patch; the document at "+Prefix+"/openapi.json shows the fields.")
+			return result, unfit(strings.Trim(within+"."+f.Field, "."), f.Explanation, "Correct the patch; the document at "+Prefix+"/openapi.json shows the fields.")
 		}
 	}
 	return result, json.Unmarshal(text, &result)

@@ -1,0 +1,314 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"os"
+	"strings"
+	"time"
+
+	"github.com/postroom/postroom"
+	"github.com/postroom/postroom/internal/api"
+)
+
+// settingFlags are the settings of a mailbox; what is not given stays as it is, or
+// gets the usual value.
+type settingFlags struct {
+	IMAP           string        `name:"imap" help:"The server that the mailbox is read from." placeholder:"HOST[:PORT]"`
+	TLS            string        `name:"tls" enum:",implicit,starttls,none" default:"" help:"How the connection is encrypted: implicit, starttls or none. Usual is what fits the port." placeholder:"POLICY"`
+	CACertificate  string        `help:"A CA certificate in PEM, trusted besides those of the system." type:"existingfile" placeholder:"FILE"`
+	Pin            string        `help:"The SHA-256 of the one certificate that is accepted." placeholder:"HEX"`
+	Username       string        `help:"What to sign in with; usually the address."`
+	Name           string        `help:"What people call the mailbox; the address when empty."`
+	Folder         []string      `sep:"none" help:"A folder to read, INBOX when none is given. Repeat it for more." placeholder:"NAME"`
+	ConnectTimeout time.Duration `help:"How long to wait for a connection; 10s when not given." placeholder:"TIME"`
+	AuthTimeout    time.Duration `help:"How long to wait for the sign-in; 5s when not given." placeholder:"TIME"`
+	PollInterval   time.Duration `help:"How often to look where the server does not tell; 1m when not given." placeholder:"TIME"`
+	Start          string        `help:"From where on mail is brought in: now, all, or a day such as 2026-11-20." placeholder:"now|all|DAY"`
+	VisibleTo      string        `help:"Who may see its mail: everyone, owner, or addresses of users with commas between." placeholder:"WHO"`
+	Owner          string        `help:"The user who owns the mailbox." placeholder:"ADDRESS"`
+}
+
+// passwordFlags say what opens the mailbox.
+type passwordFlags struct {
+	Kind          string `enum:",password,app_password" default:"" help:"What is given: password or app_password. Seen from its shape when not said." placeholder:"KIND"`
+	PasswordStdin bool   `help:"Read the password from standard input instead of asking for it."`
+}
+
+// document is what the API is told of the flags that were given.
+func (f settingFlags) document(ctx context.Context, c *client) (map[string]any, error) {
+	incoming, doc := map[string]any{}, map[string]any{}
+	set := func(into map[string]any, field, value string) {
+		if value != "" {
+			into[field] = value
+		}
+	}
+	set(incoming, "host", f.IMAP)
+	set(incoming, "tls", f.TLS)
+	set(incoming, "username", f.Username)
+	set(incoming, "pinned_sha256", f.Pin)
+	set(doc, "name", f.Name)
+	for field, d := range map[string]time.Duration{
+		"connect_timeout": f.ConnectTimeout, "auth_timeout": f.AuthTimeout, "poll_interval": f.PollInterval,
+	} {
+		if d != 0 {
+			incoming[field] = d.String()
+		}
+	}
+	if len(f.Folder) > 0 {
+		incoming["folders"] = f.Folder
+	}
+	if f.CACertificate != "" {
+		text, err := os.ReadFile(f.CACertificate)
+		if err != nil {
+			return nil, fmt.Errorf("read the CA certificate: %w", err)
+		}
+		incoming["ca_certificate"] = string(text)
+	}
+	if len(incoming) > 0 {
+		doc["incoming"] = incoming
+	}
+	start, err := startOf(f.Start)
+	if err != nil {
+		return nil, err
+	}
+	set(doc, "start", start)
+	return doc, f.addPeople(ctx, c, doc)
+}
+
+// startOf is a start as the API takes it. A day begins at midnight here.
+func startOf(text string) (string, error) {
+	switch text {
+	case "", string(postroom.StartNow), string(postroom.StartAll):
+		return text, nil
+	}
+	if day, err := time.ParseInLocation(time.DateOnly, text, time.Local); err == nil {
+		return day.Format(time.RFC3339), nil
+	}
+	if _, err := time.Parse(time.RFC3339, text); err != nil {
+		return "", wrongUse{"--start takes now, all, or a day such as 2026-11-20."}
+	}
+	return text, nil
+}
+
+// addPeople puts the ids of users where their addresses were given.
+func (f settingFlags) addPeople(ctx context.Context, c *client, doc map[string]any) error {
+	kind := postroom.VisibilityKind(f.VisibleTo)
+	isList := f.VisibleTo != "" && kind != postroom.VisibleToEveryone && kind != postroom.VisibleToOwner
+	if f.VisibleTo != "" && !isList {
+		doc["visible_to"] = f.VisibleTo
+	}
+	if f.Owner == "" && !isList {
+		return nil
+	}
+	var users struct {
+		Items []api.User `json:"items"`
+	}
+	if _, err := c.call(ctx, http.MethodGet, "/users", nil, &users); err != nil {
+		return err
+	}
+	ids := make(map[string]string)
+	for _, u := range users.Items {
+		ids[strings.ToLower(u.Email)] = u.ID
+	}
+	idOf := func(email string) (string, error) {
+		if id, ok := ids[strings.ToLower(strings.TrimSpace(email))]; ok {
+			return id, nil
+		}
+		return "", &postroom.Fault{
+			Kind: postroom.NotFound, Class: postroom.Unknown, FixBy: postroom.FixByUser,
+			Explanation: "Nobody here signs in with " + strings.TrimSpace(email) + ".",
+			Remedy:      "“postroom user list” shows everybody; “postroom user create” adds somebody.",
+		}
+	}
+	if f.Owner != "" {
+		id, err := idOf(f.Owner)
+		if err != nil {
+			return err
+		}
+		doc["owner"] = id
+	}
+	if !isList {
+		return nil
+	}
+	var readers []string
+	for _, email := range strings.Split(f.VisibleTo, ",") {
+		id, err := idOf(email)
+		if err != nil {
+			return err
+		}
+		readers = append(readers, id)
+	}
+	doc["visible_to"] = readers
+	return nil
+}
+
+// ask returns the credential, from standard input or from whoever sits there.
+func (f passwordFlags) ask(ctx context.Context, t terminal, address string) (map[string]string, error) {
+	read := t.pipedSecret
+	if !f.PasswordStdin {
+		read = func() (postroom.Secret, error) { return t.typedSecret(ctx, "Password of "+address+": ") }
+	}
+	secret, err := read()
+	if err != nil {
+		return nil, err
+	}
+	c := map[string]string{"password": secret.Reveal()}
+	if f.Kind != "" {
+		c["kind"] = f.Kind
+	}
+	return c, nil
+}
+
+type mailboxAddCmd struct {
+	mailboxFlags
+	Address string `arg:"" help:"The address of the mailbox."`
+	settingFlags
+	passwordFlags
+	Wait time.Duration `help:"How long to wait until it is proven." default:"30s"`
+}
+
+// Run keeps the mailbox, then says whether it can be read. A refusal is the
+// command's failure; what was given is kept all the same.
+func (c *mailboxAddCmd) Run(ctx context.Context, t terminal) error {
+	return c.atMailboxes(ctx, t, func(client *client) error {
+		doc, err := c.document(ctx, client)
+		if err != nil {
+			return err
+		}
+		doc["address"] = c.Address
+		if doc["credential"], err = c.ask(ctx, t, c.Address); err != nil {
+			return err
+		}
+		var m api.Mailbox
+		if _, err := client.call(ctx, http.MethodPost, "/mailboxes", doc, &m); err != nil {
+			return err
+		}
+		return c.outcome(ctx, t, client, m, c.Wait)
+	})
+}
+
+type mailboxChangeCmd struct {
+	mailboxFlags
+	named
+	settingFlags
+	passwordFlags
+	NewPassword bool          `help:"Ask for a new password."`
+	Wait        time.Duration `help:"How long to wait until it is proven." default:"30s"`
+}
+
+// Run changes what was given and leaves the rest.
+func (c *mailboxChangeCmd) Run(ctx context.Context, t terminal) error {
+	return c.withMailbox(ctx, t, c.named, func(client *client, m api.Mailbox) error {
+		doc, err := c.document(ctx, client)
+		if err != nil {
+			return err
+		}
+		if incoming, ok := doc["incoming"].(map[string]any); ok && c.IMAP != "" {
+			incoming["port"] = nil // that of the old server means nothing for the new one
+		}
+		if c.NewPassword || c.PasswordStdin {
+			if doc["credential"], err = c.ask(ctx, t, m.Address); err != nil {
+				return err
+			}
+		}
+		if len(doc) == 0 {
+			return wrongUse{"Say what to change; “postroom mailbox change --help” shows what there is."}
+		}
+		if _, err := client.call(ctx, http.MethodPatch, "/mailboxes/"+m.ID, doc, &m); err != nil {
+			return err
+		}
+		return c.outcome(ctx, t, client, m, c.Wait)
+	})
+}
+
+// outcome waits until the server that reads the mailbox has tried it, or tries it
+// here where there is none, and says what came of it.
+func (f mailboxFlags) outcome(ctx context.Context, t terminal, c *client, m api.Mailbox, wait time.Duration) (err error) {
+	var report *api.Report
+	if c.attended {
+		m, err = c.await(ctx, m, wait)
+	} else if m.State != string(postroom.MailboxPaused) {
+		var r api.Report
+		r, _, err = c.test(ctx, m.ID)
+		report = &r
+	}
+	if err != nil {
+		return err
+	}
+	if f.JSON {
+		if err := json.NewEncoder(t.Out).Encode(m); err != nil {
+			return err
+		}
+	} else if report != nil {
+		if err := tellReport(t.Out, *report); err != nil {
+			return err
+		}
+	}
+	failed := m.Health.Fault
+	if report != nil {
+		failed = failure(*report)
+	}
+	if failed != nil {
+		return faultOf(kept(m, *failed))
+	}
+	if f.JSON {
+		return nil
+	}
+	_, err = fmt.Fprintln(t.Out, nextInWords(f, c, m))
+	return err
+}
+
+// await asks until a mailbox that is being tried is read, or something is wrong.
+func (c *client) await(ctx context.Context, m api.Mailbox, wait time.Duration) (api.Mailbox, error) {
+	limit := time.NewTimer(wait)
+	defer limit.Stop()
+	look := time.NewTicker(200 * time.Millisecond)
+	defer look.Stop()
+	for m.Health.Fault == nil && (m.State == string(postroom.MailboxDraft) || m.State == string(postroom.MailboxDelayed)) {
+		select {
+		case <-ctx.Done():
+			return m, ctx.Err()
+		case <-limit.C:
+			return m, nil
+		case <-look.C:
+		}
+		var now api.Mailbox
+		if _, err := c.call(ctx, http.MethodGet, "/mailboxes/"+m.ID, nil, &now); err != nil {
+			return m, err
+		}
+		m = now
+	}
+	return m, nil
+}
+
+// kept adds to a fault that nothing of what was typed is lost.
+func kept(m api.Mailbox, f api.Fault) *api.Fault {
+	what := "Everything you entered is kept as a draft"
+	if m.State != string(postroom.MailboxDraft) {
+		what = "Everything you entered is kept"
+	}
+	f.Remedy = strings.TrimSpace(f.Remedy + " " + what + "; correct it with “postroom mailbox change " + m.Address + "”, for a new password with --new-password.")
+	return &f
+}
+
+// nextInWords says what happens next with a mailbox that nothing is wrong with.
+func nextInWords(f mailboxFlags, c *client, m api.Mailbox) string {
+	switch state := postroom.MailboxState(m.State); {
+	case state == postroom.MailboxPaused:
+		return m.Address + " is kept, and paused. “postroom mailbox resume” reads it."
+	case !c.attended:
+		serve := "postroom serve"
+		if f.Data != "./postroom-data" {
+			serve += " --data " + f.Data
+		}
+		return fmt.Sprintf("%s works and is kept (id %s). Reading begins when Postroom runs: %s", m.Address, m.ID, serve)
+	case state == postroom.MailboxActive && m.Start == string(postroom.StartNow):
+		return fmt.Sprintf("%s is being read (id %s). What arrives from now on becomes an issue.", m.Address, m.ID)
+	case state == postroom.MailboxActive:
+		return fmt.Sprintf("%s is being read (id %s). What is there is brought in now.", m.Address, m.ID)
+	}
+	return fmt.Sprintf("%s is kept (id %s), and being tried. “postroom mailbox show %s” says what comes of it.", m.Address, m.ID, m.Address)
+}

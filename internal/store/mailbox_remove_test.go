@@ -137,3 +137,36 @@ func TestRetryArrival(t *testing.T) {
 		wantKind(t, db.RetryArrival(ctx, 4711), postroom.NotFound)
 	})
 }
+
+func TestEarlierStartLooksAgainAtWhatWasBefore(t *testing.T) {
+	eachDatabase(t, func(t *testing.T, db *DB) {
+		ctx := context.Background()
+		m := addMailbox(t, db, supportMailbox())
+		day := func(n int) time.Time { return time.Date(2026, 1, n, 0, 0, 0, 0, time.UTC) }
+		dates := []time.Time{day(1), day(5), {}}
+		for i, date := range dates {
+			id := putArrival(t, db, m.ID, i+1, postroom.ArrivalBeforeStart)
+			err := db.commit(ctx, func(t *tx) error {
+				return t.exec(`update arrival set internal_date = $1 where id = $2`, nullMicros(date), int64(id))
+			})
+			if err != nil {
+				t.Fatal(err)
+			}
+		}
+		putArrival(t, db, m.ID, 9, postroom.ArrivalQuarantined)
+		move := func(start postroom.Start, wantWaiting int64) {
+			t.Helper()
+			m = mustKeep(t, db, m.ID).Mailbox
+			m.Start = start
+			if _, err := db.ChangeMailbox(ctx, m, MailboxChange{Seen: m.UpdatedAt, EarlierStart: true}); err != nil {
+				t.Fatal(err)
+			}
+			counts, err := db.ArrivalCounts(ctx, m.ID)
+			if err != nil || counts[postroom.ArrivalWaiting] != wantWaiting || counts[postroom.ArrivalQuarantined] != 1 {
+				t.Errorf("start %v: %v, %v, want %d waiting", start, counts, err, wantWaiting)
+			}
+		}
+		move(postroom.Start{Kind: postroom.StartDate, At: day(3)}, 2)
+		move(postroom.Start{Kind: postroom.StartAll}, 3)
+	})
+}

@@ -33,7 +33,7 @@ type Pipeline struct {
 	Nudge <-chan struct{}
 	// Filed hears of every arrival that was settled; nil: nobody does.
 	Filed func(store.Filed)
-	// Workers is how many mails are understood and filed side by side; 0: 8 for
+	// Workers is how many mails are understood and filed side by side; 0: 24 for
 	// each processor. They wait together, so that their commits join.
 	Workers int
 	Log     *slog.Logger
@@ -54,7 +54,7 @@ var retry = work.Delay{First: time.Second, Max: 5 * time.Minute, Factor: 4}
 func (p *Pipeline) Run(ctx context.Context) error {
 	p.active = make(map[postroom.ArrivalID]bool)
 	if p.Workers == 0 {
-		p.Workers = 8 * runtime.GOMAXPROCS(0)
+		p.Workers = 24 * runtime.GOMAXPROCS(0)
 	}
 	if p.Filed == nil {
 		p.Filed = func(store.Filed) {}

@@ -32,6 +32,7 @@ type tx struct {
 	ctx    context.Context
 	s      *committer
 	events []postroom.Event
+	index  []indexed
 }
 
 // commit runs do inside a transaction and returns when it has been made durable,
@@ -207,6 +208,7 @@ func (s *committer) joined(ctx context.Context, members []*member) (told bool, e
 		return false, err
 	}
 	var events []postroom.Event
+	var index []indexed
 	for _, m := range members {
 		t := &tx{ctx: ctx, s: s}
 		if m.err, err = s.one(t, m, len(members) == 1); err != nil {
@@ -215,9 +217,13 @@ func (s *committer) joined(ctx context.Context, members []*member) (told bool, e
 		switch {
 		case m.err == nil:
 			events = append(events, t.events...)
+			index = append(index, t.index...)
 		case len(members) == 1:
 			return false, s.exec(ctx, "rollback")
 		}
+	}
+	if err := s.writeIndex(ctx, index); err != nil {
+		return false, err
 	}
 	if err := s.append(ctx, events); err != nil {
 		return false, err

@@ -21,7 +21,7 @@ type Filing struct {
 	Mail      postroom.Mail
 	// Ancestors are the Message-IDs under which the issue is looked for, nearest first.
 	Ancestors []string
-	// Words are what the entry is found by.
+	// Words is the text that the entry is found by.
 	Words    string
 	At       time.Time // when the mail was received
 	Historic bool      // older than the connection: it asks nobody for anything
@@ -53,6 +53,7 @@ func (db *DB) File(ctx context.Context, f Filing) (filed Filed, err error) {
 	for _, id := range f.Ancestors {
 		ancestors = append(ancestors, idHash(id))
 	}
+	f.Words = distinct(f.Words)
 	locks := lockKeys(append(slices.Clone(ancestors), own))
 	body, err := db.codec.packJSON(mailBody{Text: clip(f.Mail.Text, maxBodyBytes), HTML: clip(f.Mail.HTML, maxBodyBytes)})
 	if err != nil {

@@ -33,7 +33,8 @@ func (t *tx) enter(f Filing, mail postroom.MailID, filed *Filed) error {
 		ID: fmt.Sprintf("%s:%d", eventType, filed.Entry), Type: eventType, At: time.Now(),
 		Mailbox: f.Fence.Mailbox, Issue: filed.Issue, Historic: f.Historic,
 	})
-	return indexEntry(t, filed.Entry, f.Words)
+	indexEntry(t, filed.Entry, f.Words)
+	return nil
 }
 
 func (t *tx) beginIssue(f Filing, filed *Filed) error {

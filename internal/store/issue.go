@@ -116,7 +116,8 @@ func (db *DB) NoteIssue(ctx context.Context, by postroom.Viewer, id postroom.Iss
 		if err := t.exec(`update issue set last_at = $2 where id = $1 and last_at < $2`, int64(id), when); err != nil {
 			return err
 		}
-		return indexEntry(t, note, text)
+		indexEntry(t, note, distinct(text))
+		return nil
 	})
 	if err != nil {
 		return postroom.Entry{}, issueError("note", id, err)

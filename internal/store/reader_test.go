@@ -129,7 +129,7 @@ func (h *house) file(mailbox postroom.MailboxID, issue postroom.IssueID, subject
 		h.must(tx.exec(`update issue set entries = entries + 1, last_at = $2 where id = $1`, int64(f.issue), when))
 		h.must(tx.exec(`insert into issue_mailbox (issue, mailbox) values ($1, $2) on conflict (issue, mailbox) do nothing`, int64(f.issue), int64(mailbox)))
 		h.scan(&f.entry, tx.row(`insert into entry (issue, kind, mail, text, at) values ($1, 'mail', $2, '', $3) returning id`, int64(f.issue), int64(f.mail), when))
-		h.must(indexEntry(tx, f.entry, subject+" "+text))
+		indexEntry(tx, f.entry, distinct(subject+" "+text))
 		h.scan(&f.arrival, tx.row(`insert into arrival (mailbox, numbering, uid, uidl, occurrence, state, reason, seen_at, raw, mail, entry, settled_at)
 			values ($1, (select id from numbering where mailbox = $1), $2, '', 0, 'filed', 'issue', $3, $4, $5, $6, $3) returning id`,
 			int64(mailbox), h.hour, when, int64(raw), int64(f.mail), int64(f.entry)))

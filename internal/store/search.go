@@ -152,29 +152,6 @@ func withoutStroke(r rune) string {
 	return ""
 }
 
-const indexEntrySQLite = `insert into entry_text (rowid, words) values ($1, $2)`
-
-const indexEntryPostgres = `
-	insert into entry_text (entry, words) values ($1, array_to_tsvector(string_to_array($2, ' ')))`
-
-// indexEntry makes the text of an entry searchable. An entry is indexed once.
-func indexEntry(t *tx, entry postroom.EntryID, text string) error {
-	query := indexEntrySQLite
-	if t.s.db.dialect == dialectPostgres {
-		query = indexEntryPostgres
-	}
-	return t.exec(query, int64(entry), words(text))
-}
-
-// forgetEntry takes the text of an entry out of the index.
-func forgetEntry(t *tx, entry postroom.EntryID) error {
-	query := `delete from entry_text where rowid = $1`
-	if t.s.db.dialect == dialectPostgres {
-		query = `delete from entry_text where entry = $1`
-	}
-	return t.exec(query, int64(entry))
-}
-
 // match writes a query in the language of this database's index: all words, the
 // last one as the beginning of one. Words are letters and digits, so nothing in
 // them means anything to that language. Empty: there is nothing to search for.

@@ -198,14 +198,39 @@ create table issue (
 );
 create index issue_last on issue (last_at desc, id desc) where deleted_at is null;
 create index issue_state_last on issue (state, last_at desc, id desc) where deleted_at is null;
+create index issue_assignee on issue (assignee, last_at desc, id desc) where assignee is not null and deleted_at is null;
 create index issue_deleted on issue (deleted_at) where deleted_at is not null and erased_at is null;
 
+-- Where the mail of an issue came to. state ('open', 'closed', 'deleted') and
+-- last_at are copies of the issue's, made by triggers, so that one index lists the
+-- issues of a mailbox in their order.
 create table issue_mailbox (
 	issue   bigint not null references issue (id) on delete cascade,
 	mailbox bigint not null references mailbox (id) on delete cascade,
+	state   text not null default '',
+	last_at bigint not null default 0,
 	primary key (issue, mailbox)
 );
-create index issue_mailbox_mailbox on issue_mailbox (mailbox, issue);
+create index issue_mailbox_last on issue_mailbox (mailbox, state, last_at desc, issue desc);
+-- +goose StatementBegin
+create function issue_mailbox_begins() returns trigger language plpgsql as $$ begin
+	select case when i.deleted_at is null then i.state else 'deleted' end, i.last_at
+	into new.state, new.last_at from issue i where i.id = new.issue;
+	return new;
+end $$;
+-- +goose StatementEnd
+create trigger issue_mailbox_begins before insert on issue_mailbox for each row execute function issue_mailbox_begins();
+-- +goose StatementBegin
+create function issue_changes() returns trigger language plpgsql as $$ begin
+	update issue_mailbox
+	set state = case when new.deleted_at is null then new.state else 'deleted' end, last_at = new.last_at
+	where issue = new.id;
+	return null;
+end $$;
+-- +goose StatementEnd
+create trigger issue_changes after update of state, last_at, deleted_at on issue for each row
+when (old.state <> new.state or old.last_at <> new.last_at or (old.deleted_at is null) <> (new.deleted_at is null))
+execute function issue_changes();
 
 create table entry (
 	id     bigint generated always as identity primary key,

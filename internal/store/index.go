@@ -1,0 +1,70 @@
+package store
+
+import (
+	"context"
+	"fmt"
+	"strings"
+
+	"github.com/postroom/postroom"
+)
+
+// indexed is the text of an entry on its way into the full-text index.
+type indexed struct {
+	entry postroom.EntryID
+	words string
+}
+
+const indexEntrySQLite = `insert into entry_text (rowid, words) values ($1, $2)`
+
+const indexEntryPostgres = `
+	insert into entry_text (entry, words) values ($1, array_to_tsvector(string_to_array($2, ' ')))`
+
+// indexEntry makes an entry searchable by words, as distinct made them. An entry is
+// indexed once. The words are written at the end of the joined commit: on SQLite
+// every savepoint writes out what the index holds in memory, so that a hundred
+// mails would cost a hundred small merges instead of one.
+func indexEntry(t *tx, entry postroom.EntryID, words string) {
+	t.index = append(t.index, indexed{entry, words})
+}
+
+func (s *committer) writeIndex(ctx context.Context, texts []indexed) error {
+	query := indexEntrySQLite
+	if s.db.dialect == dialectPostgres {
+		query = indexEntryPostgres
+	}
+	for _, x := range texts {
+		if err := s.exec(ctx, query, int64(x.entry), x.words); err != nil {
+			return fmt.Errorf("index entry %s: %w", x.entry, err)
+		}
+	}
+	return nil
+}
+
+// distinct returns the words of a text, each once: the index knows which words an
+// entry has, not how often.
+func distinct(text string) string {
+	all := words(text)
+	seen := make(map[string]struct{}, len(all)/16)
+	var b strings.Builder
+	b.Grow(len(all) / 2)
+	for word := range strings.SplitSeq(all, " ") {
+		if _, again := seen[word]; again || word == "" {
+			continue
+		}
+		seen[word] = struct{}{}
+		if b.Len() > 0 {
+			b.WriteByte(' ')
+		}
+		b.WriteString(word)
+	}
+	return b.String()
+}
+
+// forgetEntry takes the text of an entry out of the index.
+func forgetEntry(t *tx, entry postroom.EntryID) error {
+	query := `delete from entry_text where rowid = $1`
+	if t.s.db.dialect == dialectPostgres {
+		query = `delete from entry_text where entry = $1`
+	}
+	return t.exec(query, int64(entry))
+}

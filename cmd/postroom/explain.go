@@ -24,9 +24,9 @@ type explainCmd struct {
 	JSON  bool     `name:"json" help:"One line of JSON for each message."`
 }
 
-// Run prints to standard output.
-func (c *explainCmd) Run() error {
-	out := bufio.NewWriterSize(os.Stdout, 64<<10)
+// Run prints what is understood of the files.
+func (c *explainCmd) Run(t terminal) error {
+	out := bufio.NewWriterSize(t.Out, 64<<10)
 	return errors.Join(explain(out, c.Paths, c.JSON), out.Flush())
 }
 
@@ -37,7 +37,7 @@ func explain(w io.Writer, paths []string, asJSON bool) error {
 	files, failed := messageFiles(paths)
 	threads := threadsOf(files)
 	for _, f := range failed {
-		writeExplanation(w, explanation{ID: f.path, Error: f.err.Error()}, asJSON)
+		writeExplanation(w, explanation{ID: idOf(f.path), Error: f.err.Error()}, asJSON)
 	}
 	count := len(failed)
 	for _, file := range files {
@@ -123,8 +123,11 @@ func isMessage(file string) bool {
 	return true
 }
 
+// idOf is the name of a file without its ending.
+func idOf(file string) string { return strings.TrimSuffix(filepath.Base(file), filepath.Ext(file)) }
+
 func explainFile(file string) explanation {
-	id := strings.TrimSuffix(filepath.Base(file), filepath.Ext(file))
+	id := idOf(file)
 	f, err := os.Open(file)
 	if err != nil {
 		return explanation{ID: id, Error: err.Error()}

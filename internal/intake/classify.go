@@ -152,7 +152,8 @@ func (u *Understanding) isUnsigned() bool {
 	return len(u.From) == 0 || strings.TrimSpace(u.Header.Get("Return-Path")) == "<>" || hasNoticeText(u.Text)
 }
 
-// firstWord is the value of a field without comments and parameters, lower case.
+// firstWord is the value of a field without comments and parameters, lower case,
+// at most 100 bytes of it.
 func firstWord(value string) string {
 	value = strings.ToLower(strings.TrimSpace(value))
 	for strings.HasPrefix(value, "(") {
@@ -165,5 +166,5 @@ func firstWord(value string) string {
 	if end := strings.IndexAny(value, " \t;("); end >= 0 {
 		value = value[:end]
 	}
-	return value
+	return strings.ToValidUTF8(value[:min(len(value), 100)], "")
 }

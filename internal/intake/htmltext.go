@@ -1,7 +1,6 @@
 package intake
 
 import (
-	"io"
 	"strings"
 
 	"golang.org/x/net/html"
@@ -24,9 +23,7 @@ func textOfHTML(source string, withoutQuotes bool) string {
 	for out.text.Len() < maxHTMLTextBytes {
 		switch tokens.Next() {
 		case html.ErrorToken:
-			if tokens.Err() == io.EOF || tokens.Err() != nil {
-				return out.finish()
-			}
+			return out.finish()
 		case html.TextToken:
 			out.words(string(tokens.Text()))
 		case html.StartTagToken:
@@ -117,7 +114,6 @@ func (o *htmlText) words(text string) {
 	if o.hidden != 0 {
 		return
 	}
-	text = html.UnescapeString(text)
 	if o.pre > 0 {
 		o.release()
 		o.text.WriteString(text)

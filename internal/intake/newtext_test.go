@@ -1,6 +1,10 @@
 package intake
 
-import "testing"
+import (
+	"strings"
+	"testing"
+	"time"
+)
 
 func TestNewText(t *testing.T) {
 	tests := map[string]struct{ text, want string }{
@@ -29,6 +33,7 @@ func TestTextOfHTML(t *testing.T) {
 		"white space":       {"<div>One\n  two</div><div>three</div>", "One two\nthree"},
 		"entities":          {"a &amp; b&nbsp;c &lt;d&gt;", "a & b c <d>"},
 		"scripts and style": {"<style>p{}</style><script>alert(1)</script><p>Hi</p>", "Hi"},
+		"escaped tags":      {"&amp;lt;b&amp;gt;", "&lt;b&gt;"},
 		"preformatted":      {"<pre>a\n  b</pre>", "a\n  b"},
 		"no tags":           {"plain", "plain"},
 	}
@@ -39,5 +44,26 @@ func TestTextOfHTML(t *testing.T) {
 	}
 	if got := NewTextOfHTML(`<div>Yes.</div><div class="gmail_quote">On Monday, Ann wrote:<blockquote>Is it?</blockquote></div>`); got != "Yes." {
 		t.Errorf("NewTextOfHTML = %q, want %q", got, "Yes.")
+	}
+}
+
+func TestNewTextOfHostileTexts(t *testing.T) {
+	for name, text := range map[string]string{
+		"attributions":   strings.Repeat("On a wrote:\n", 300_000) + "> q\ntext\n",
+		"fields":         strings.Repeat("From: a\n", 300_000),
+		"one line":       strings.Repeat("x", 4<<20),
+		"quotes":         strings.Repeat(">", 4<<20),
+		"dates":          strings.Repeat("2016-01-01 ", 300_000),
+		"unclosed tags":  strings.Repeat("<div", 500_000),
+		"nested quotes":  strings.Repeat("<blockquote>", 300_000),
+		"line breaks":    strings.Repeat("<br>a", 500_000),
+		"broken comment": strings.Repeat("<!--", 500_000),
+	} {
+		begun := time.Now()
+		NewText(text)
+		NewTextOfHTML(text)
+		if took := time.Since(begun); took > 5*time.Second {
+			t.Errorf("%s: it took %v, want under 5 s", name, took)
+		}
 	}
 }

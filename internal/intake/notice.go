@@ -108,13 +108,19 @@ func (u *Understanding) noticeRecipients() {
 		return
 	}
 	known := len(u.Bounce.Recipients) > 0
+	current := -1 // whom the lines speak of
 	for i, line := range lines[:min(len(lines), 300)] {
 		lower := strings.ToLower(strings.TrimSpace(line))
 		if startsOriginal(lower) && (i > 3 || len(u.Bounce.Recipients) > 0) {
 			break
 		}
+		for _, address := range addressPattern.FindAllString(line, 10) {
+			if at := u.recipient(address); at >= 0 {
+				current = at
+			}
+		}
 		if status := statusOf(line); status != "" {
-			u.giveStatus(status)
+			u.giveStatus(status, current)
 		}
 		if known || isAside(lower) || strings.HasPrefix(lower, "to:") && i+1 < len(lines) && isAside(strings.ToLower(strings.TrimSpace(lines[i+1]))) {
 			continue
@@ -145,7 +151,7 @@ func (u *Understanding) fieldRecipients(lines []string) bool {
 			}
 		case "status":
 			if status := statusOf(value); found && status != "" {
-				u.giveStatus(status)
+				u.giveStatus(status, len(u.Bounce.Recipients)-1)
 			}
 		}
 	}
@@ -193,7 +199,7 @@ func (u *Understanding) addRecipient(address, status string) {
 	if rest, ok := strings.CutPrefix(strings.ToLower(address), "smtp="); ok {
 		address = address[len(address)-len(rest):]
 	}
-	if len(u.Bounce.Recipients) >= maxNoticeRecipients || slices.ContainsFunc(u.Bounce.Recipients, func(r BouncedRecipient) bool { return strings.EqualFold(r.Address, address) }) {
+	if len(u.Bounce.Recipients) >= maxNoticeRecipients || u.recipient(address) >= 0 {
 		return
 	}
 	action := "failed"
@@ -203,10 +209,16 @@ func (u *Understanding) addRecipient(address, status string) {
 	u.Bounce.Recipients = append(u.Bounce.Recipients, BouncedRecipient{Address: address, Action: action, Status: status})
 }
 
-// giveStatus tells the recipients named so far what became of them.
-func (u *Understanding) giveStatus(status string) {
+// recipient is the index of an address among those found so far; -1: it is new.
+func (u *Understanding) recipient(address string) int {
+	return slices.IndexFunc(u.Bounce.Recipients, func(r BouncedRecipient) bool { return strings.EqualFold(r.Address, address) })
+}
+
+// giveStatus tells what became of the recipient that the lines speak of; of all
+// of them where it is not known of whom (-1).
+func (u *Understanding) giveStatus(status string, of int) {
 	for i := range u.Bounce.Recipients {
-		if u.Bounce.Recipients[i].Status == "" {
+		if u.Bounce.Recipients[i].Status == "" && (of < 0 || i == of) {
 			u.Bounce.Recipients[i].Status = status
 		}
 	}

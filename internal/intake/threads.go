@@ -1,6 +1,10 @@
 package intake
 
-import "github.com/postroom/postroom"
+import (
+	"strings"
+
+	"github.com/postroom/postroom"
+)
 
 // Threads says which of a set of mails belong together: those that would meet in
 // one issue if they all came to one mailbox. The zero value is empty.
@@ -35,7 +39,7 @@ func (t *Threads) Of(key string) string {
 	for ; t.joined < len(t.mails); t.joined++ {
 		t.join(t.mails[t.joined])
 	}
-	return t.root("key:" + key)
+	return strings.TrimPrefix(t.root("key:"+key), "id:")
 }
 
 // join puts a mail with its nearest ancestor that is here. Where none is, all

@@ -118,19 +118,22 @@ func encode(response []byte) string {
 	return base64.StdEncoding.EncodeToString(response)
 }
 
-// idWords are the ID command (RFC 2971 section 3.1).
-func (c *Client) idWords(id map[string]string) []arg {
+// idCommand is ID (RFC 2971 section 3.1). What is not printable ASCII is left out.
+func idCommand(id map[string]string) string {
 	if len(id) == 0 {
 		id = map[string]string{"name": "Postroom"}
 	}
-	words := []arg{{text: "ID"}}
-	for i, key := range slices.Sorted(maps.Keys(id)) {
-		field, value := c.astring(key), c.astring(id[key])
-		if i == 0 {
-			field.text = "(" + field.text
-		}
-		words = append(words, field, value)
+	quote := func(text string) string {
+		return `"` + strings.Map(func(r rune) rune {
+			if r < ' ' || r > '~' || r == '"' || r == '\\' {
+				return -1
+			}
+			return r
+		}, text) + `"`
 	}
-	words[len(words)-1].text += ")"
-	return words
+	var fields []string
+	for _, key := range slices.Sorted(maps.Keys(id)) {
+		fields = append(fields, quote(key), quote(id[key]))
+	}
+	return "ID (" + strings.Join(fields, " ") + ")"
 }

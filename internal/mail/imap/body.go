@@ -2,12 +2,9 @@ package imap
 
 import (
 	"bytes"
-	"context"
 	"io"
 	"os"
 	"time"
-
-	"github.com/postroom/postroom/internal/mail"
 )
 
 // hearBody reads a response to Bodies. The bytes are streamed when all that was
@@ -102,16 +99,16 @@ func (c *Client) setAside(r *bodyReader, aside *spool) error {
 
 // bodyReader is the literal that take reads. There is one for all messages of a call.
 type bodyReader struct {
-	client *Client
-	ctx    context.Context // of the call during which it is of use
-	isOpen bool
+	lex    *lexer
+	lose   func(error) error // closes the connection, and says why
+	isOpen bool              // take is under way
 }
 
 func (r *bodyReader) Read(p []byte) (int, error) {
 	if !r.isOpen {
 		return 0, io.EOF
 	}
-	n, err := r.client.lex.Read(p)
+	n, err := r.lex.Read(p)
 	return n, r.explain(err)
 }
 
@@ -120,7 +117,7 @@ func (r *bodyReader) WriteTo(w io.Writer) (int64, error) {
 		return 0, nil
 	}
 	var total int64
-	l := &r.client.lex
+	l := r.lex
 	for l.literal > 0 {
 		part, err := l.peek(l.literal)
 		if err != nil {
@@ -145,7 +142,7 @@ func (r *bodyReader) explain(err error) error {
 	if err == nil || err == io.EOF {
 		return err
 	}
-	return r.client.lose(r.ctx, mail.PhaseFetch, err)
+	return r.lose(err)
 }
 
 // maxSpoolMemory is how much of a message set aside stays in memory.

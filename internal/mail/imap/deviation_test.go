@@ -264,6 +264,14 @@ func TestLostConnections(t *testing.T) {
 	}
 }
 
+func TestFarewellBetweenCommandsIsHeard(t *testing.T) {
+	c := inbox(t, "", "S: * BYE [UNAVAILABLE] Server shutting down\nhang")
+	_, err := c.Noop(t.Context())
+	if r, ok := mail.RefusalOf(err); !ok || r.Reply != "* BYE [UNAVAILABLE] Server shutting down" || c.Usable() {
+		t.Errorf("Noop: %v", err)
+	}
+}
+
 func TestSilenceEndsWithTheTimeout(t *testing.T) {
 	c := inbox(t, "", `
 	C: UID FETCH 101 `+ask+`

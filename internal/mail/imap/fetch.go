@@ -37,7 +37,7 @@ func (c *Client) Facts(ctx context.Context, uids []uint32, headerFields []string
 // [*mail.Refusal] that Bodies returns too.
 func (c *Client) Bodies(ctx context.Context, uids []uint32, take func(Fact, io.Reader) error) error {
 	items, names := c.factItems()
-	r := &bodyReader{client: c, ctx: ctx}
+	r := &bodyReader{lex: &c.lex, lose: func(err error) error { return c.lose(ctx, mail.PhaseFetch, err) }}
 	return c.fetch(ctx, uids, "("+names+" BODY.PEEK[])", func(f *fetching) error {
 		return c.hearBody(f, r, items, take)
 	}, nil)

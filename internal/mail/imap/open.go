@@ -152,7 +152,7 @@ func (c *Client) agree(ctx context.Context, id map[string]string) error {
 	}
 	c.utf8 = c.Has("IMAP4REV2") && !c.Has("IMAP4REV1") // RFC 9051 section 5.1
 	if c.Has("ID") {
-		if _, err := c.converse(ctx, mail.PhaseAny, nil, c.idWords(id)...); err != nil && !c.Usable() {
+		if _, err := c.converse(ctx, mail.PhaseAny, nil, arg{text: idCommand(id)}); err != nil && !c.Usable() {
 			return err
 		}
 	}

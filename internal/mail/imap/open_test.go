@@ -231,10 +231,12 @@ func TestLoginsThatWork(t *testing.T) {
 			hang`, nil},
 		"a client that says who it is, and a server that does not like it": {`
 			S: * PREAUTH [CAPABILITY IMAP4rev1 ID IDLE] hello
-			C: ID ("name" "Postroom" "version" "1")
+			C: ID ("name" "Postroom" "os" "Gre" "version" "1")
 			S: * ID ("name" "x" "support-url" NIL)
 			S: <tag> NO not you
-			hang`, func(o *Options) { o.ClientID = map[string]string{"version": "1", "name": "Postroom"} }},
+			hang`, func(o *Options) {
+			o.ClientID = map[string]string{"version": "1", "name": "Postroom", "os": "Größe\r\n\""}
+		}},
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {

@@ -154,6 +154,10 @@ func tellLedger(w io.Writer, l api.Ledger) error {
 	switch {
 	case l.Balanced == nil:
 		fmt.Fprintf(w, "%s in the ledger. The server could not be asked what it has.\n", counted(sum))
+	case *l.Balanced && sum == 0:
+		fmt.Fprintln(w, "The server has shown no message yet, and none is missing.")
+	case *l.Balanced && sum == 1:
+		fmt.Fprintln(w, "The one message is accounted for.")
 	case *l.Balanced:
 		fmt.Fprintf(w, "All %s accounted for.\n", counted(sum))
 	default:

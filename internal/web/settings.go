@@ -187,9 +187,6 @@ func (s *Server) answerSettings(w http.ResponseWriter, r *http.Request, by visit
 	if f != nil {
 		v := viewFault(f)
 		p.Fault, p.Done, status = &v, "", statusOf(f.Kind)
-		if f.Kind == postroom.Unauthenticated {
-			status = http.StatusUnprocessableEntity // the old password was wrong, not the session
-		}
 		p.Typed = map[string]string{}
 		for _, field := range []string{"email", "name", "role", "scope"} {
 			p.Typed[field] = r.PostFormValue(field)
@@ -202,9 +199,6 @@ func (s *Server) answerSettings(w http.ResponseWriter, r *http.Request, by visit
 // browser begins a new one.
 func (s *Server) changePassword(w http.ResponseWriter, r *http.Request, by visitor) error {
 	err := s.changeOwnPassword(w, r, by)
-	if f, ok := postroom.FaultOf(err); ok && f.Kind == postroom.Unauthenticated {
-		f.Field, f.Explanation, f.Remedy = "old", "This is not your password of today.", "Look for a slip of the finger."
-	}
 	if err == nil {
 		goTo(w, r, "/settings?done=password")
 		return nil
@@ -213,16 +207,18 @@ func (s *Server) changePassword(w http.ResponseWriter, r *http.Request, by visit
 }
 
 func (s *Server) changeOwnPassword(w http.ResponseWriter, r *http.Request, by visitor) error {
+	if err := s.confirm(r, by, postroom.Hide(r.PostFormValue("old"))); err != nil {
+		if f, ok := postroom.FaultOf(err); ok && f.Field == "password" {
+			f.Field = "old"
+		}
+		return err
+	}
 	me, err := s.Door.User(r.Context(), by.User)
 	if err != nil {
 		return err
 	}
-	proof, _, err := s.Door.SignIn(r.Context(), me.Email, postroom.Hide(r.PostFormValue("old")), client(r))
-	if err != nil {
-		return err
-	}
 	if err := s.Door.SetPassword(r.Context(), me.Email, postroom.Hide(r.PostFormValue("password"))); err != nil {
-		return joinSignOut(err, s.Door.SignOut(r.Context(), proof.Reveal()))
+		return err
 	}
 	cookie, _, err := s.Door.SignIn(r.Context(), me.Email, postroom.Hide(r.PostFormValue("password")), client(r))
 	if err != nil {
@@ -230,15 +226,6 @@ func (s *Server) changeOwnPassword(w http.ResponseWriter, r *http.Request, by vi
 	}
 	s.setCookie(w, r, cookie)
 	return nil
-}
-
-// joinSignOut keeps the first error in front; that a proof could not be ended
-// matters less.
-func joinSignOut(err, ending error) error {
-	if ending != nil {
-		return ending
-	}
-	return err
 }
 
 // revokeSession handles POST /settings/sessions/{id}/revoke.

@@ -101,7 +101,7 @@
 	function later(element, name) {
 		if (pending.has(element)) return;
 		pending.add(element);
-		setTimeout(() => { pending.delete(element); if (element.isConnected) htmx.trigger(element, name); }, 500);
+		setTimeout(() => { pending.delete(element); if (element.isConnected) htmx.trigger(element, name); }, Number(element.dataset.wait) || 500);
 	}
 
 	// A page nobody looks at holds no connection; back in sight it asks what it has missed.
@@ -254,8 +254,10 @@
 			}
 		});
 		body.addEventListener("htmx:afterRequest", (event) => {
-			const form = event.detail.elt.closest && event.detail.elt.closest("form[data-keep]");
-			if (form && event.detail.xhr && event.detail.xhr.getResponseHeader("HX-Redirect")) sessionStorage.removeItem(memory(form));
+			const form = event.detail.elt.closest && event.detail.elt.closest("form");
+			if (!form || !event.detail.successful) return;
+			if (form.dataset.clear !== undefined) { form.reset(); sessionStorage.removeItem(memory(form)); }
+			if (form.dataset.keep && event.detail.xhr.getResponseHeader("HX-Redirect")) sessionStorage.removeItem(memory(form));
 		});
 		body.addEventListener("htmx:sendError", () => {
 			const template = one("#offline");

@@ -52,6 +52,7 @@ type Fleet struct {
 	CommandTimeout  time.Duration // 0: 30 seconds without an answer
 	DeadAfter       time.Duration // 0: 15 seconds; a node without a heartbeat is dead
 	FirstRetry      time.Duration // 0: a minute; between two tries of one message
+	Retry           work.Delay    // zero: from 5 seconds to 15 minutes; between tries of a server in trouble
 	Log             *slog.Logger
 
 	gate    work.Gate
@@ -115,6 +116,9 @@ func (f *Fleet) withDefaults() {
 	}
 	if f.FirstRetry == 0 {
 		f.FirstRetry = time.Minute
+	}
+	if f.Retry.First == 0 {
+		f.Retry = work.Delay{First: 5 * time.Second, Max: 15 * time.Minute, Factor: 2.5}
 	}
 	if f.Troubled == nil {
 		f.Troubled = func(*postroom.Fault) {}

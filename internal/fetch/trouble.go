@@ -5,11 +5,7 @@ import (
 
 	"github.com/postroom/postroom"
 	"github.com/postroom/postroom/internal/store"
-	"github.com/postroom/postroom/internal/work"
 )
-
-// temporary is the schedule of tries while a server is in trouble.
-var temporary = work.Delay{First: 5 * time.Second, Max: 15 * time.Minute, Factor: 2.5}
 
 // refused are the pauses after a credential that has worked before is refused:
 // directories have outages, and too many tries lock accounts.
@@ -31,7 +27,7 @@ func (r *reader) plan(fault *postroom.Fault) store.Trouble {
 	case postroom.NeedsRepair, postroom.Invalid, postroom.NotFound:
 		t.NextTry = now.Add(recheck)
 	default:
-		t.NextTry = now.Add(temporary.AfterAsked(r.failures, fault.RetryAfter))
+		t.NextTry = now.Add(r.fleet.Retry.AfterAsked(r.failures, fault.RetryAfter))
 	}
 	return t
 }

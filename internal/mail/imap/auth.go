@@ -27,7 +27,7 @@ func (c *Client) authenticate(ctx context.Context, o Options) error {
 	if hasLogin {
 		offered = append(offered, mail.LoginSASL)
 	}
-	name, ok := o.Login.Choose(offered, o.TLS != postroom.TLSNone)
+	name, ok := o.Choose(offered, o.TLS != postroom.TLSNone)
 	if !ok {
 		return &mail.Refusal{Protocol: postroom.IMAP, Phase: mail.PhaseAuth,
 			Reply: "* CAPABILITY" + strings.TrimRight(c.capabilities, " ")}

@@ -2,6 +2,7 @@ package imap
 
 import (
 	"bytes"
+	"errors"
 	"io"
 	"os"
 	"time"
@@ -139,7 +140,7 @@ func (r *bodyReader) WriteTo(w io.Writer) (int64, error) {
 
 // explain turns what broke the connection into the error of the client.
 func (r *bodyReader) explain(err error) error {
-	if err == nil || err == io.EOF {
+	if err == nil || errors.Is(err, io.EOF) {
 		return err
 	}
 	return r.lose(err)

@@ -121,7 +121,9 @@ func (c *Client) logout() {
 	if c.transcript != nil {
 		c.transcript('C', "PX LOGOUT")
 	}
-	c.conn().SetDeadline(time.Now().Add(logoutTimeout))
+	if err := c.conn().SetDeadline(time.Now().Add(logoutTimeout)); err != nil {
+		return
+	}
 	if _, err := c.conn().Write([]byte("PX LOGOUT\r\n")); err != nil {
 		return
 	}

@@ -295,7 +295,7 @@ func TestErrorOfTakeIsReturnedAndClosesTheConnection(t *testing.T) {
 	hang`)
 	full := errors.New("the disk is full")
 	err := c.Bodies(t.Context(), []uint32{101, 102}, func(Fact, io.Reader) error { return full })
-	if err != full || c.Usable() {
+	if !errors.Is(err, full) || c.Usable() {
 		t.Errorf("err = %v, usable %v", err, c.Usable())
 	}
 }

@@ -162,7 +162,7 @@ func (c *Client) fetch(ctx context.Context, uids []uint32, names string, hear, e
 func (c *Client) abandon(ctx context.Context, cause error) {
 	c.inUse.Lock()
 	defer c.inUse.Unlock()
-	c.lose(ctx, mail.PhaseFetch, cause)
+	_ = c.lose(ctx, mail.PhaseFetch, cause) // the cause is what is returned
 }
 
 // messageLimit is the greatest number of messages that one command may concern

@@ -3,6 +3,7 @@ package imap
 import (
 	"context"
 	"encoding/base64"
+	"errors"
 	"strings"
 	"unicode/utf16"
 	"unicode/utf8"
@@ -48,11 +49,11 @@ func (c *Client) list(ctx context.Context, command string) ([]Folder, error) {
 // folder reads what follows LIST. ok is false when there is no name in it.
 func (c *Client) folder() (f Folder, ok bool, err error) {
 	l := &c.lex
-	if err := l.flags(&f.Flags); err != nil && err != errNoValue {
+	if err := l.flags(&f.Flags); err != nil && !errors.Is(err, errNoValue) {
 		return f, false, err
 	}
 	value, isNil, err := l.text()
-	if err == errNoValue {
+	if errors.Is(err, errNoValue) {
 		return f, false, nil
 	} else if err != nil {
 		return f, false, err
@@ -61,7 +62,7 @@ func (c *Client) folder() (f Folder, ok bool, err error) {
 		f.Delimiter = string(value)
 	}
 	value, _, err = l.text() // a folder may well be named NIL
-	if err == errNoValue || err == nil && (l.isCut || len(value) == 0) {
+	if errors.Is(err, errNoValue) || err == nil && (l.isCut || len(value) == 0) {
 		return f, false, nil
 	} else if err != nil {
 		return f, false, err

@@ -166,6 +166,38 @@ func TestIdleThatCannotBe(t *testing.T) {
 	}
 }
 
+func TestInterruptEndsIdle(t *testing.T) {
+	for name, isEarly := range map[string]bool{"before it waits": true, "while it waits": false} {
+		t.Run(name, func(t *testing.T) {
+			idles := make(chan struct{})
+			o := optionsFor(script(t, examined("IDLE")+"C: IDLE\nS: + ok\nC: DONE\nS: <tag> OK done\n"+noop))
+			o.Transcript = func(_ byte, line string) {
+				if line == "+ ok" {
+					close(idles)
+				}
+			}
+			c := open(t, o)
+			if _, err := c.Examine(t.Context(), "INBOX"); err != nil {
+				t.Fatal(err)
+			}
+			done := make(chan struct{})
+			if isEarly {
+				close(done)
+				c.Interrupt()
+			} else {
+				go func() { defer close(done); <-idles; c.Interrupt() }()
+			}
+			if news, err := c.Idle(t.Context(), time.Minute); news || err != nil {
+				t.Errorf("Idle = %v, %v", news, err)
+			}
+			<-done
+			if _, err := c.Noop(t.Context()); err != nil {
+				t.Errorf("afterwards: %v", err)
+			}
+		})
+	}
+}
+
 func TestEndOfContextEndsIdle(t *testing.T) {
 	c := inbox(t, "IDLE", "C: IDLE\nS: + ok\nhang")
 	ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)

@@ -94,6 +94,14 @@ func (l *lexer) finish() error {
 	return nil
 }
 
+// release gives back all memory, if nothing is unread.
+func (l *lexer) release() {
+	if l.r == l.w {
+		l.line, l.long, l.value = nil, nil, nil
+		l.wire.release()
+	}
+}
+
 // assemble makes line of chunk and what follows it, up to maxLineBytes; of a
 // longer one the last tailBytes stay, behind the cut.
 func (l *lexer) assemble(chunk []byte, whole bool) error {
@@ -309,24 +317,24 @@ func (l *lexer) smallLiteral() ([]byte, error) {
 func (l *lexer) drop() error {
 	depth := 0
 	for {
-		switch c := l.next(); {
-		case c == 0:
+		switch l.next() {
+		case 0:
 			if l.literal == none {
 				return nil
 			}
 			if err := l.dropLiteral(); err != nil {
 				return err
 			}
-		case c == '(':
+		case '(':
 			depth++
 			l.pos++
-		case c == ')':
+		case ')':
 			if depth == 0 {
 				return nil
 			}
 			depth--
 			l.pos++
-		case c == '"':
+		case '"':
 			l.quoted()
 		default:
 			l.word()

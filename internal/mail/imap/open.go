@@ -13,7 +13,7 @@ import (
 // Open connects, encrypts as the endpoint demands, logs in, and agrees with the
 // server on what both can do. What goes wrong is a [*mail.Refusal].
 func Open(ctx context.Context, o Options) (*Client, error) {
-	o.Endpoint = o.Endpoint.WithDefaults()
+	o.Endpoint = o.WithDefaults()
 	if o.Login.Host == "" {
 		o.Login.Host, o.Login.Port = o.Endpoint.Host, o.Endpoint.Port
 	}

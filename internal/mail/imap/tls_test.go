@@ -42,7 +42,7 @@ func selfSigned(t testing.TB) (cert tls.Certificate, asPEM, pin string) {
 }
 
 // encrypted plays a dialogue behind TLS: at once, or after one in clear.
-func encrypted(t *testing.T, cert tls.Certificate, clear, dialogue string) *net.TCPAddr {
+func encrypted(t *testing.T, cert tls.Certificate, before, dialogue string) *net.TCPAddr {
 	t.Helper()
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
@@ -56,8 +56,8 @@ func encrypted(t *testing.T, cert tls.Certificate, clear, dialogue string) *net.
 			return
 		}
 		defer conn.Close()
-		if clear != "" {
-			play(t, conn, clear)
+		if before != "" {
+			play(t, conn, before)
 		}
 		server := tls.Server(conn, &tls.Config{Certificates: []tls.Certificate{cert}})
 		defer server.Close()

@@ -105,7 +105,7 @@ func (b *bodies) keepPreamble(line []byte, hasBreak bool) {
 }
 
 // usePreamble makes a text of a multipart without parts.
-func (b *bodies) usePreamble(w *walker, c container) {
+func (b *bodies) usePreamble(w *walker) {
 	text, _ := decodeCharset(b.preamble, "")
 	b.add(text, false)
 	sum := newNormalHash()

@@ -37,6 +37,9 @@ func newLineReader(r io.Reader) *lineReader {
 
 // next moves to the next piece; false at the end of the stream or on an error.
 func (l *lineReader) next() bool {
+	if l.err != nil {
+		return false
+	}
 	piece, err := l.r.ReadSlice(l.end)
 	if err != nil && !errors.Is(err, bufio.ErrBufferFull) {
 		if !errors.Is(err, io.EOF) {

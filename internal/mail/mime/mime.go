@@ -52,8 +52,7 @@ type Part struct {
 	// message/disposition-notification (RFC 8098) or message/feedback-report (RFC
 	// 5965), or the one header of an enclosed message; up to 256 KB in all.
 	Fields []Header
-	// Opening is the beginning of what an enclosed message or a text attachment
-	// holds, up to 4 KB; empty for everything else.
+	// Opening is the beginning of the body of an enclosed message, up to 4 KB.
 	Opening string
 }
 

@@ -10,12 +10,11 @@ import (
 // A uuScanner finds uuencoded files within plain text and makes attachments of
 // them: a begin line with at least one good line behind it.
 type uuScanner struct {
-	line    []byte // the line being read
-	long    bool   // it is longer than any line of uuencode and passed on already
-	begin   []byte // a begin line whose next line is awaited
-	name    string
-	file    *openAttachment
-	partial bool
+	line  []byte // the line being read
+	long  bool   // it is longer than any line of uuencode and passed on already
+	begin []byte // a begin line whose next line is awaited
+	name  string
+	file  *openAttachment
 }
 
 func (s *uuScanner) write(w *walker, t *textBody, p []byte) {

@@ -47,7 +47,6 @@ type container struct {
 	part     int  // index in Parts
 	children int  // parts begun
 	closed   bool // its last delimiter was seen
-	texts    int  // bodies before it, to tell an alternative's from others
 }
 
 func newWalker(r io.Reader, o Options) *walker {
@@ -219,7 +218,7 @@ func (w *walker) pop() {
 	w.stack = w.stack[:len(w.stack)-1]
 	if top.children == 0 && !top.closed {
 		w.note("A part that should hold others holds none; it was read as text.")
-		w.body.usePreamble(w, top)
+		w.body.usePreamble(w)
 	}
 	w.body.preamble = nil
 }

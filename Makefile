@@ -69,6 +69,7 @@ $(linter):
 .PHONY: generate
 generate: ## Write the generated files anew
 	$(GO) run github.com/a-h/templ/cmd/templ@$(TEMPL) generate -path internal/web
+	$(GO) test -count=1 ./internal/api -run '^TestDocumentIsFresh$$' -update
 
 .PHONY: fmt
 fmt: ## Format

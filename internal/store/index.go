@@ -33,7 +33,11 @@ func (s *committer) writeIndex(ctx context.Context, texts []indexed) error {
 		query = indexEntryPostgres
 	}
 	for _, x := range texts {
-		if err := s.exec(ctx, query, int64(x.entry), x.words); err != nil {
+		text := x.words
+		if s.db.dialect == dialectSQLite {
+			text = shelved(int64(x.entry), text)
+		}
+		if err := s.exec(ctx, query, int64(x.entry), text); err != nil {
 			return fmt.Errorf("index entry %s: %w", x.entry, err)
 		}
 	}

@@ -89,9 +89,17 @@ func (r *Reader) Issues(ctx context.Context, v postroom.Viewer, f IssueFilter) (
 		return nil, "", err
 	}
 	limit := pageSize(f.Limit)
+	few, err := r.fewMailboxes(ctx, v, f)
+	if err != nil {
+		return nil, "", fmt.Errorf("list issues: %w", err)
+	}
 	c := where(v, "1 = 1")
 	c.filter(f)
-	if place != nil {
+	if few != nil {
+		c.and("i.id in (select issue from (")
+		c.candidates(few, f, place, limit+1)
+		c.write(") candidates)")
+	} else if place != nil {
 		c.and("(i.last_at, i.id) < (?, ?)", place[0], place[1])
 	}
 	c.write(" order by i.last_at desc, i.id desc limit ?", limit+1)

@@ -181,9 +181,17 @@ func TestIssuesComeNewestFirstPageByPage(t *testing.T) {
 		h.wantIssues("unassigned", h.ben, IssueFilter{Unassigned: true}, a, c, b)
 		h.wantIssues("Ben's", h.ben, IssueFilter{Assignee: h.ben.User})
 
+		_, err := db.AssignIssue(context.Background(), h.ben, a, h.ben.User, "Assigned to Ben")
+		h.must(err)
+		h.wantIssues("unassigned of one mailbox, where an assigned one comes first", h.ben, IssueFilter{Mailbox: h.support, Unassigned: true, Limit: 1}, b)
+		_, err = db.SetIssueState(context.Background(), h.ben, b, postroom.IssueClosed, "Closed")
+		h.must(err)
+		h.wantIssues("closed of one mailbox", h.ana, IssueFilter{Mailbox: h.support, State: postroom.IssueClosed}, b)
+		h.wantIssues("open and closed of one mailbox", h.ana, IssueFilter{Mailbox: h.support, Limit: 1}, a, b)
+
 		line, err := h.r.Issue(context.Background(), h.ben, a)
 		h.must(err)
-		if line.Subject != "Printer" || line.Entries != 2 || !line.Attachments || len(line.Mailboxes) != 1 || line.Mailboxes[0].Name != "Support" || line.Requester.Name != "Cleo" {
+		if line.Subject != "Printer" || line.Entries != 3 || !line.Attachments || len(line.Mailboxes) != 1 || line.Mailboxes[0].Name != "Support" || line.Requester.Name != "Cleo" {
 			t.Errorf("Issue = %+v", line)
 		}
 		if _, err := h.r.Issue(context.Background(), h.ana, c); postroom.KindOf(err) != postroom.NotFound {

@@ -4,169 +4,111 @@ import (
 	"context"
 	"database/sql"
 	"fmt"
-	"strings"
-	"unicode"
-	"unicode/utf8"
-
-	"golang.org/x/text/unicode/norm"
 
 	"github.com/postroom/postroom"
 )
 
-const (
-	// maxWords is how many bytes of words of one text are searchable. PostgreSQL
-	// allows less than 1 MB in a tsvector.
-	maxWords = 256 << 10
-	// maxWord is how many bytes of one word count. PostgreSQL allows 2 KB.
-	maxWord = 64
-	// maxQueryWords is how many words of a query count.
-	maxQueryWords = 32
-)
+// hit is an entry that matches a query.
+type hit struct {
+	entry postroom.EntryID
+	issue postroom.IssueID
+}
 
-// words are what can be searched of a text, for the index and for queries alike,
-// on both databases: runs of letters and digits without case and diacritics, with
-// one space between them. Scripts that put no spaces between words (Chinese
-// characters, kana, Thai and their like) are searched by character.
-func words(text string) string {
-	w := wordWriter{out: make([]byte, 0, min(len(text)+1, maxWords)+maxWord)}
-	var scratch []byte
-	for i := 0; i < len(text) && len(w.out) < maxWords; {
-		if c := text[i]; c < utf8.RuneSelf {
-			w.ascii(c)
-			i++
-			continue
+// search lists issues by their newest entry that matches, each issue once.
+func (r *Reader) search(ctx context.Context, v postroom.Viewer, f IssueFilter) (lines []IssueLine, next string, err error) {
+	place, err := readCursor(f.Cursor, "q", 1)
+	if err != nil {
+		return nil, "", err
+	}
+	wanted := queryWords(f.Query)
+	if len(wanted) == 0 {
+		return nil, "", nil
+	}
+	s := &searching{r: r, v: v, f: f, wanted: wanted, limit: pageSize(f.Limit), seen: make(map[postroom.IssueID]bool)}
+	if err := s.begin(ctx, place); err != nil {
+		return nil, "", fmt.Errorf("search: %w", err)
+	}
+	if err := s.run(ctx); err != nil {
+		return nil, "", fmt.Errorf("search: %w", err)
+	}
+	if lines, err = r.issuesInOrder(ctx, s.found); err != nil {
+		return nil, "", fmt.Errorf("search: %w", err)
+	}
+	return lines, s.next, r.complete(ctx, v, lines)
+}
+
+// searching is one search under way.
+type searching struct {
+	r      *Reader
+	v      postroom.Viewer
+	f      IssueFilter
+	wanted []string
+	limit  int
+
+	first int64 // the page shows entries before this one
+	from  int64 // what comes before this one has not been looked at
+	later bool  // it is not the first page
+	seen  map[postroom.IssueID]bool
+	found []postroom.IssueID
+	next  string
+}
+
+func (s *searching) begin(ctx context.Context, place []int64) error {
+	if place != nil {
+		s.from, s.later = place[0], true
+	} else if err := s.r.db.queryRow(ctx, `select coalesce(max(id), 0) + 1 from entry`).Scan(&s.from); err != nil {
+		return err
+	}
+	s.first = s.from
+	return nil
+}
+
+// run walks back through the shelves, newest first, until the page is full. When
+// words turn out to be rare, more and more shelves are asked at once.
+func (s *searching) run(ctx context.Context) error {
+	for size := int64(1); s.from > 1; size = min(2*size, maxShelves) {
+		last := shelfOf(s.from - 1)
+		begin := max(0, last-size+1)
+		if s.r.db.dialect == dialectPostgres {
+			begin = 0 // one index, without shelves
 		}
-		end := i + 1
-		for end < len(text) && text[end] >= utf8.RuneSelf && end-i < 4096 || end < len(text) && !utf8.RuneStart(text[end]) {
-			end++
+		full, err := s.walk(ctx, begin, last)
+		if err != nil || full {
+			return err
 		}
-		scratch = norm.NFKD.AppendString(scratch[:0], text[i:end])
-		for rest := scratch; len(rest) > 0; {
-			r, size := utf8.DecodeRune(rest)
-			w.rune(r)
-			rest = rest[size:]
+		s.from = begin * entriesPerShelf
+	}
+	return nil
+}
+
+// walk goes through the matching entries of some shelves before from; full says
+// that the page is.
+func (s *searching) walk(ctx context.Context, begin, last int64) (full bool, err error) {
+	match := s.r.db.match(s.wanted, begin, last)
+	for {
+		hits, err := s.r.hits(ctx, s.v, s.f, match, s.from, s.limit+1)
+		if err != nil {
+			return false, err
 		}
-		i = end
-	}
-	return w.done()
-}
-
-// A wordWriter collects words.
-type wordWriter struct {
-	out   []byte
-	begun int  // where the word under way begins
-	in    bool // a word is under way
-	full  bool // it has reached maxWord
-}
-
-func (w *wordWriter) ascii(c byte) {
-	switch {
-	case 'a' <= c && c <= 'z' || '0' <= c && c <= '9':
-	case 'A' <= c && c <= 'Z':
-		c += 'a' - 'A'
-	default:
-		w.in = false
-		return
-	}
-	if w.room(1) {
-		w.out = append(w.out, c)
-	}
-}
-
-func (w *wordWriter) rune(r rune) {
-	switch {
-	case r < utf8.RuneSelf:
-		w.ascii(byte(r))
-		return
-	case unicode.Is(unicode.Mn, r):
-		return
-	case standsAlone(r):
-		w.in = false
-		w.put(unicode.ToLower(r))
-		w.in = false
-		return
-	case !unicode.IsLetter(r) && !unicode.IsNumber(r) && !unicode.Is(unicode.Mc, r):
-		w.in = false
-		return
-	}
-	if plain := withoutStroke(r); plain != "" {
-		for _, c := range []byte(plain) {
-			w.ascii(c)
+		shown, err := s.shownBefore(ctx, hits)
+		if err != nil {
+			return false, err
 		}
-		return
-	}
-	w.put(unicode.ToLower(r))
-}
-
-func (w *wordWriter) put(r rune) {
-	if w.room(utf8.RuneLen(r)) {
-		w.out = utf8.AppendRune(w.out, r)
-	}
-}
-
-// room makes place for n bytes of the word under way, or begins one. It is false
-// when the word is long enough.
-func (w *wordWriter) room(n int) bool {
-	if !w.in {
-		if len(w.out) > 0 {
-			w.out = append(w.out, ' ')
+		for _, h := range hits {
+			if !s.seen[h.issue] && !shown[h.issue] {
+				if len(s.found) == s.limit {
+					s.next = makeCursor("q", s.from)
+					return true, nil
+				}
+				s.seen[h.issue] = true
+				s.found = append(s.found, h.issue)
+			}
+			s.from = int64(h.entry)
 		}
-		w.begun, w.in, w.full = len(w.out), true, false
+		if len(hits) <= s.limit {
+			return false, nil
+		}
 	}
-	w.full = w.full || len(w.out)-w.begun+n > maxWord
-	return !w.full
-}
-
-func (w *wordWriter) done() string {
-	if len(w.out) > maxWords {
-		w.out = w.out[:max(0, strings.LastIndexByte(string(w.out[:maxWords+1]), ' '))]
-	}
-	return string(w.out)
-}
-
-// standsAlone says whether a character is searched as a word of its own.
-func standsAlone(r rune) bool {
-	return r >= 0x0E00 && unicode.In(r, unicode.Han, unicode.Hiragana, unicode.Katakana, unicode.Thai, unicode.Lao, unicode.Khmer, unicode.Myanmar) &&
-		(unicode.IsLetter(r) || unicode.IsNumber(r))
-}
-
-// withoutStroke spells the letters that people type without their stroke or
-// ligature and that Unicode does not take apart; empty for all others.
-func withoutStroke(r rune) string {
-	switch r {
-	case 'ß', 'ẞ':
-		return "ss"
-	case 'æ', 'Æ':
-		return "ae"
-	case 'œ', 'Œ':
-		return "oe"
-	case 'ø', 'Ø':
-		return "o"
-	case 'ł', 'Ł':
-		return "l"
-	case 'đ', 'Đ', 'ð', 'Ð':
-		return "d"
-	case 'ı':
-		return "i"
-	}
-	return ""
-}
-
-// match writes a query in the language of this database's index: all words, the
-// last one as the beginning of one. Words are letters and digits, so nothing in
-// them means anything to that language. Empty: there is nothing to search for.
-func (db *DB) match(query string) string {
-	list := strings.Fields(words(clip(query, 4096)))
-	if len(list) > maxQueryWords {
-		list = list[:maxQueryWords]
-	}
-	if len(list) == 0 {
-		return ""
-	}
-	if db.dialect == dialectPostgres {
-		return "'" + strings.Join(list, "' & '") + "':*"
-	}
-	return `"` + strings.Join(list, `" "`) + `"*`
 }
 
 const searchSQLite = `
@@ -176,68 +118,6 @@ const searchSQLite = `
 const searchPostgres = `
 	select e.id, e.issue from entry_text x join entry e on e.id = x.entry join issue i on i.id = e.issue
 	where x.words @@ cast($3 as tsquery) and x.entry < $4`
-
-// search lists issues by their newest entry that matches, each issue once.
-func (r *Reader) search(ctx context.Context, v postroom.Viewer, f IssueFilter) (lines []IssueLine, next string, err error) {
-	place, err := readCursor(f.Cursor, "q", 1)
-	if err != nil {
-		return nil, "", err
-	}
-	match := r.db.match(f.Query)
-	if match == "" {
-		return nil, "", nil
-	}
-	from := int64(1) << 62
-	if place != nil {
-		from = place[0]
-	}
-	limit := pageSize(f.Limit)
-	found, next, err := r.find(ctx, v, f, match, from, limit)
-	if err != nil {
-		return nil, "", fmt.Errorf("search: %w", err)
-	}
-	if lines, err = r.issuesInOrder(ctx, v, found); err != nil {
-		return nil, "", fmt.Errorf("search: %w", err)
-	}
-	return lines, next, r.complete(ctx, v, lines)
-}
-
-type hit struct {
-	entry postroom.EntryID
-	issue postroom.IssueID
-}
-
-// find walks the matching entries before from, newest first, until it has limit
-// issues or there are no more.
-func (r *Reader) find(ctx context.Context, v postroom.Viewer, f IssueFilter, match string, from int64, limit int) (found []postroom.IssueID, next string, err error) {
-	first := from
-	seen := make(map[postroom.IssueID]bool)
-	for {
-		hits, err := r.hits(ctx, v, f, match, from, limit+1)
-		if err != nil {
-			return nil, "", err
-		}
-		shown, err := r.shownBefore(ctx, match, first, hits)
-		if err != nil {
-			return nil, "", err
-		}
-		for _, h := range hits {
-			if seen[h.issue] || shown[h.issue] {
-				from = int64(h.entry)
-				continue
-			}
-			if len(found) == limit {
-				return found, makeCursor("q", from), nil
-			}
-			from = int64(h.entry)
-			seen[h.issue] = true
-			found = append(found, h.issue)
-		}
-		if len(hits) <= limit {
-			return found, "", nil
-		}
-	}
-}
 
 // hits are the next matching entries that v may see, newest first.
 func (r *Reader) hits(ctx context.Context, v postroom.Viewer, f IssueFilter, match string, from int64, limit int) ([]hit, error) {
@@ -259,10 +139,10 @@ func (r *Reader) hits(ctx context.Context, v postroom.Viewer, f IssueFilter, mat
 
 const newerEntries = `select id, issue from entry where id >= ? and issue in (`
 
-// shownBefore says which issues of hits have a matching entry from first on, and
-// so were on an earlier page.
-func (r *Reader) shownBefore(ctx context.Context, match string, first int64, hits []hit) (map[postroom.IssueID]bool, error) {
-	if first == 1<<62 || len(hits) == 0 {
+// shownBefore says which issues of hits have a matching entry that an earlier page
+// has passed.
+func (s *searching) shownBefore(ctx context.Context, hits []hit) (map[postroom.IssueID]bool, error) {
+	if !s.later || len(hits) == 0 {
 		return nil, nil
 	}
 	var issues []postroom.IssueID
@@ -271,39 +151,56 @@ func (r *Reader) shownBefore(ctx context.Context, match string, first int64, hit
 	}
 	in := listed(issues)
 	c := &condition{}
-	c.write(newerEntries, first)
+	c.write(newerEntries, s.first)
 	c.write(marks(len(in))+")", in...)
-	rows, err := r.db.query(ctx, c.text.String(), c.args...)
+	rows, err := s.r.db.query(ctx, c.text.String(), c.args...)
 	newer := make(map[postroom.EntryID]postroom.IssueID)
-	entries, err := collect(rows, err, func(rows *sql.Rows) (postroom.EntryID, error) {
-		var h hit
-		err := rows.Scan(&h.entry, &h.issue)
+	shelves := make(map[int64][]postroom.EntryID)
+	_, err = collect(rows, err, func(rows *sql.Rows) (h hit, err error) {
+		err = rows.Scan(&h.entry, &h.issue)
 		newer[h.entry] = h.issue
-		return h.entry, err
+		shelves[shelfOf(int64(h.entry))] = append(shelves[shelfOf(int64(h.entry))], h.entry)
+		return h, err
 	})
-	if err != nil || len(entries) == 0 {
+	if err != nil {
 		return nil, err
 	}
-	in = listed(entries)
-	c = &condition{}
-	if r.db.dialect == dialectPostgres {
-		c.write("select entry from entry_text where words @@ cast(? as tsquery) and entry in (", match)
-	} else {
-		c.write("select rowid from entry_text where entry_text match ? and rowid in (", match)
-	}
-	c.write(marks(len(in))+")", in...)
 	shown := make(map[postroom.IssueID]bool)
-	rows, err = r.db.query(ctx, c.text.String(), c.args...)
-	_, err = collect(rows, err, func(rows *sql.Rows) (id postroom.EntryID, err error) {
+	for shelf, entries := range shelves {
+		matching, err := s.r.matching(ctx, s.r.db.match(s.wanted, shelf, shelf), entries)
+		if err != nil {
+			return nil, err
+		}
+		for _, e := range matching {
+			shown[newer[e]] = true
+		}
+	}
+	return shown, nil
+}
+
+const matchingSQLite = `select rowid from entry_text where entry_text match ? and +rowid in (`
+
+const matchingPostgres = `select entry from entry_text where words @@ cast(? as tsquery) and entry in (`
+
+// matching are those of entries that match.
+func (r *Reader) matching(ctx context.Context, match string, entries []postroom.EntryID) ([]postroom.EntryID, error) {
+	text := matchingSQLite
+	if r.db.dialect == dialectPostgres {
+		text = matchingPostgres
+	}
+	in := listed(entries)
+	c := &condition{}
+	c.write(text, match)
+	c.write(marks(len(in))+")", in...)
+	rows, err := r.db.query(ctx, c.text.String(), c.args...)
+	return collect(rows, err, func(rows *sql.Rows) (id postroom.EntryID, err error) {
 		err = rows.Scan(&id)
-		shown[newer[id]] = true
 		return id, err
 	})
-	return shown, err
 }
 
 // issuesInOrder reads the issues with the given ids and keeps their order.
-func (r *Reader) issuesInOrder(ctx context.Context, v postroom.Viewer, ids []postroom.IssueID) ([]IssueLine, error) {
+func (r *Reader) issuesInOrder(ctx context.Context, ids []postroom.IssueID) ([]IssueLine, error) {
 	if len(ids) == 0 {
 		return nil, nil
 	}

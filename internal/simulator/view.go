@@ -23,8 +23,11 @@ type row struct {
 
 // newView opens a folder, under the lock of the store.
 func newView(f *folder) *view {
-	v := &view{folder: f}
-	v.update(true)
+	v := &view{folder: f, version: f.version}
+	for _, l := range f.letters {
+		v.rows = append(v.rows, row{letter: l, version: l.version})
+		v.lastUID = l.uid
+	}
 	return v
 }
 
@@ -44,7 +47,7 @@ type flagNews struct {
 // has changed. Where expunges may not be told they stay for later.
 func (v *view) update(mayExpunge bool) news {
 	var n news
-	if v.version == v.folder.version && v.rows != nil {
+	if v.version == v.folder.version {
 		return n
 	}
 	complete := true

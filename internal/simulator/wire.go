@@ -70,7 +70,7 @@ func (w *wire) run() {
 	var both sync.WaitGroup
 	both.Go(func() {
 		defer w.cut()
-		w.responses(bufio.NewReaderSize(back, 32<<10))
+		w.responses(bufio.NewReader(back))
 	})
 	w.commands()
 	w.cut()

@@ -26,7 +26,6 @@ import (
 	"github.com/postroom/postroom/internal/issue"
 	"github.com/postroom/postroom/internal/mail/mime"
 	"github.com/postroom/postroom/internal/mailbox"
-	"github.com/postroom/postroom/internal/store"
 	"github.com/postroom/postroom/internal/web"
 	"github.com/postroom/postroom/internal/work"
 )
@@ -57,7 +56,7 @@ func (p *process) prepare() {
 	p.wakeFleet, p.arrived = make(chan struct{}, 1), make(chan struct{}, 1)
 	keeper := &credential.Keeper{Store: p.In.DB, Ring: p.In.Ring}
 	p.door = &access.Door{Store: p.In.DB, Log: p.Log}
-	p.issues = &issue.Desk{Store: p.In.DB, Read: p.In.DB.Reader(), Log: p.Log}
+	p.issues = &issue.Desk{Store: p.In.DB, Log: p.Log}
 	p.mailboxes = &mailbox.Desk{
 		Store: p.In.DB, Seal: keeper.Seal, Open: keeper.Open, Tester: p.tester(),
 		AllowPlaintext: p.AllowPlaintext, Wake: func() { work.Ring(p.wakeFleet) },

@@ -19,6 +19,7 @@ type arrivals interface {
 	BookNames(ctx context.Context, f store.Fence, n postroom.Numbering, names []store.Listed, position uint32) error
 	WantedArrivals(ctx context.Context, n postroom.NumberingID, fresh uint32, limit int) ([]store.Wanted, error)
 	ReadRaw(ctx context.Context, r io.Reader, limitBytes int64, head func([]byte)) (*store.Raw, error)
+	DropRaw(ctx context.Context, raw *store.Raw) error
 	RecordBytes(ctx context.Context, f store.Fence, brought []store.Brought) error
 	Settle(ctx context.Context, f store.Fence, ids []postroom.ArrivalID, state postroom.ArrivalState, reason string) error
 	RecordFailedTry(ctx context.Context, f store.Fence, id postroom.ArrivalID, reason string, next time.Time, limit int) (bool, error)
@@ -76,7 +77,7 @@ func (w *watch) judge(ctx context.Context, f *folder, uids []uint32) ([]store.Li
 			l.InternalDate, l.SizeBytes, l.GmailID = fact.InternalDate, fact.SizeBytes, fact.GmailID
 			if !w.m.Start.Covers(fact.InternalDate, w.fleet.TopReceived(fact.Header)) {
 				l.State = postroom.ArrivalBeforeStart
-				l.Reason = "It is older than " + w.m.Start.At.UTC().Format("2 January 2006 15:04") + " UTC, from where on mail is brought in."
+				l.Reason = w.beforeStartWords()
 			}
 		}
 		return nil
@@ -207,7 +208,13 @@ func (b *batch) take(ctx context.Context, fact imap.Fact, body io.Reader) error 
 	b.reading = fact.UID
 	one := store.Brought{Arrival: m.ID, InternalDate: fact.InternalDate, GmailID: fact.GmailID}
 	var err error
-	one.Raw, err = b.w.ledger.ReadRaw(ctx, body, b.w.fleet.MaxMessageBytes, func(head []byte) { one.HasMessageID = hasMessageID(head) })
+	var received time.Time
+	one.Raw, err = b.w.ledger.ReadRaw(ctx, body, b.w.fleet.MaxMessageBytes, func(head []byte) {
+		one.HasMessageID = hasMessageID(head)
+		if m.Unjudged {
+			received = b.w.fleet.TopReceived(head)
+		}
+	})
 	if errors.Is(err, store.ErrTooBig) {
 		b.reading, b.taken[fact.UID] = 0, true
 		reason := fmt.Sprintf("It is larger than %d MB, the most that is brought in. It stays on the server.", b.w.fleet.MaxMessageBytes>>20)
@@ -217,12 +224,28 @@ func (b *batch) take(ctx context.Context, fact imap.Fact, body io.Reader) error 
 		return err
 	}
 	b.reading, b.taken[fact.UID] = 0, true
+	if m.Unjudged && b.w.m.Start.Kind == postroom.StartDate && !b.w.m.Start.Covers(fact.InternalDate, received) {
+		return b.w.beforeStart(ctx, m.ID, one.Raw)
+	}
 	b.brought = append(b.brought, one)
 	b.bytes += min(one.Raw.SizeBytes, 1<<20)
 	if len(b.brought) >= commitCount || b.bytes >= commitBytes {
 		return b.flush(ctx)
 	}
 	return nil
+}
+
+// beforeStart settles a message that is older than the start: the start was moved,
+// and only now its dates are known.
+func (w *watch) beforeStart(ctx context.Context, id postroom.ArrivalID, raw *store.Raw) error {
+	if err := w.ledger.DropRaw(ctx, raw); err != nil {
+		return err
+	}
+	return w.ledger.Settle(ctx, w.fence, []postroom.ArrivalID{id}, postroom.ArrivalBeforeStart, w.beforeStartWords())
+}
+
+func (w *watch) beforeStartWords() string {
+	return "It is older than " + w.m.Start.At.UTC().Format("2 January 2006 15:04") + " UTC, from where on mail is brought in."
 }
 
 // flush begins a commit of what was read, after the one before has ended. A

@@ -22,7 +22,7 @@ type ledger interface {
 	TakeLeases(ctx context.Context, id postroom.NodeID) (surplus int, err error)
 	GiveUpLeases(ctx context.Context, fences []store.Fence) error
 	OwnedMailboxes(ctx context.Context, id postroom.NodeID) ([]store.Owned, error)
-	MailboxesChangedAfter(ctx context.Context, position int64) (changed bool, last int64, err error)
+	MailboxesChangedAfter(ctx context.Context, position int64) (changed []postroom.MailboxID, last int64, err error)
 	RequestedComparisons(ctx context.Context, id postroom.NodeID) ([]postroom.MailboxID, error)
 	mailboxLedger
 }
@@ -143,11 +143,16 @@ func (f *Fleet) look(ctx context.Context, position int64, reconciled *time.Time)
 	if err != nil {
 		return position, err
 	}
-	if changed || surplus > 0 || time.Since(*reconciled) > reconcileInterval {
+	if len(changed) > 0 || surplus > 0 || time.Since(*reconciled) > reconcileInterval {
 		if err := f.reconcile(ctx, surplus); err != nil {
 			return position, err
 		}
 		*reconciled = time.Now()
+	}
+	for _, id := range changed {
+		if r := f.readers[id]; r != nil {
+			r.nudge()
+		}
 	}
 	return last, f.compareRequested(ctx)
 }

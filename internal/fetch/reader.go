@@ -11,6 +11,7 @@ import (
 	"github.com/postroom/postroom/internal/mail"
 	"github.com/postroom/postroom/internal/mail/imap"
 	"github.com/postroom/postroom/internal/store"
+	"github.com/postroom/postroom/internal/work"
 )
 
 // mailboxLedger is what a reader asks of the database about its own mailbox.
@@ -205,12 +206,16 @@ func (r *reader) note(ctx context.Context, err error, survived bool) error {
 // askToCompare lets the reader know that somebody waits for a comparison.
 func (r *reader) askToCompare() {
 	r.mu.Lock()
-	defer r.mu.Unlock()
 	r.compare = true
-	select {
-	case r.wake <- struct{}{}:
-	default:
-	}
+	r.mu.Unlock()
+	r.nudge()
+}
+
+// nudge ends the reader's waiting: there may be something to do.
+func (r *reader) nudge() {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	work.Ring(r.wake)
 	if r.client != nil {
 		r.client.Interrupt()
 	}

@@ -88,18 +88,20 @@ type Wanted struct {
 	ID    postroom.ArrivalID
 	Name  postroom.Name
 	Tries int
+	// Unjudged: nobody has held its dates against the start of the mailbox yet.
+	Unjudged bool
 }
 
 // The names after $2 come first, in the server's order, then the others: fresh
 // mail does not wait for a backlog.
 const wantedAfter = `
-	select id, uid, uidl, occurrence, tries from arrival
+	select id, uid, uidl, occurrence, tries, internal_date is null and reason = '' from arrival
 	where numbering = $1 and state = 'waiting' and raw is null and uid > $2
 		and (next_try_at is null or next_try_at <= db_now())
 	order by uid limit $3`
 
 const wantedUpTo = `
-	select id, uid, uidl, occurrence, tries from arrival
+	select id, uid, uidl, occurrence, tries, internal_date is null and reason = '' from arrival
 	where numbering = $1 and state = 'waiting' and raw is null and uid <= $2
 		and (next_try_at is null or next_try_at <= db_now())
 	order by uid limit $3`
@@ -117,7 +119,7 @@ func (db *DB) WantedArrivals(ctx context.Context, n postroom.NumberingID, fresh 
 		}
 		for rows.Next() {
 			var w Wanted
-			if err := rows.Scan(&w.ID, &w.Name.UID, &w.Name.UIDL, &w.Name.Occurrence, &w.Tries); err != nil {
+			if err := rows.Scan(&w.ID, &w.Name.UID, &w.Name.UIDL, &w.Name.Occurrence, &w.Tries, &w.Unjudged); err != nil {
 				rows.Close()
 				return nil, err
 			}

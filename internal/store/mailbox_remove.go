@@ -86,7 +86,7 @@ const (
 
 	retryArrival = `
 	update arrival
-	set state = 'waiting', reason = '', tries = 0, next_try_at = null, settled_at = null
+	set state = 'waiting', reason = 'Somebody asked for it to be tried again.', tries = 0, next_try_at = null, settled_at = null
 	where id = $1
 	returning db_now()`
 )

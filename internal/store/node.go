@@ -158,15 +158,22 @@ func (db *DB) OwnedMailboxes(ctx context.Context, id postroom.NodeID) ([]Owned, 
 }
 
 const mailboxesChanged = `
-	select (select coalesce(max(position), 0) from event),
-		(select count(*) from (select 1 from event where position > $1 and type in ('mailbox.changed', 'mailbox.deleted') limit 1) c)`
+	select distinct mailbox from event
+	where position > $1 and position <= $2 and type in ('mailbox.changed', 'mailbox.deleted') and mailbox is not null`
 
-// MailboxesChangedAfter says whether a mailbox was added, changed or removed after
-// a position among events, and how far the events go.
-func (db *DB) MailboxesChangedAfter(ctx context.Context, position int64) (changed bool, last int64, err error) {
-	var n int
-	if err := db.queryRow(ctx, mailboxesChanged, position).Scan(&last, &n); err != nil {
-		return false, position, fmt.Errorf("look for changed mailboxes: %w", err)
+// MailboxesChangedAfter returns the mailboxes that were added, changed or removed
+// after a position among events, and how far the events go.
+func (db *DB) MailboxesChangedAfter(ctx context.Context, position int64) (changed []postroom.MailboxID, last int64, err error) {
+	if err := db.queryRow(ctx, `select coalesce(max(position), 0) from event`).Scan(&last); err != nil {
+		return nil, position, fmt.Errorf("look for changed mailboxes: %w", err)
 	}
-	return n > 0 || position < 0, last, nil
+	if last <= position {
+		return nil, last, nil
+	}
+	rows, err := db.query(ctx, mailboxesChanged, position, last)
+	if err != nil {
+		return nil, position, fmt.Errorf("look for changed mailboxes: %w", err)
+	}
+	changed, err = scanIDs[postroom.MailboxID](rows)
+	return changed, last, err
 }

@@ -136,6 +136,14 @@ func (db *DB) writeAhead(ctx context.Context, raw *Raw) error {
 	return nil
 }
 
+// DropRaw lets go of bytes that nobody wants after all.
+func (db *DB) DropRaw(ctx context.Context, raw *Raw) error {
+	if raw.id == 0 {
+		return nil
+	}
+	return db.dropAhead(ctx, raw.id)
+}
+
 func (db *DB) dropAhead(ctx context.Context, id postroom.RawID) error {
 	return db.commit(ctx, func(t *tx) error { return t.dropRaw(id) })
 }

@@ -1,0 +1,138 @@
+package main
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"os"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+
+	"github.com/postroom/postroom"
+	"github.com/postroom/postroom/internal/mailbox"
+	"github.com/postroom/postroom/internal/simulator"
+)
+
+// demoCmd is “postroom demo”.
+type demoCmd struct {
+	Listen   string        `help:"Where the pages answer; a free port if this one is taken." placeholder:"HOST:PORT" default:"127.0.0.1:8025"`
+	Every    time.Duration `help:"How often a mail arrives." default:"4s"`
+	LogLevel slog.Level    `help:"debug, info, warn or error." default:"error"`
+}
+
+// Run shows everything in one process until it is told to stop. The data is made
+// up, lives in a temporary directory, and goes when the demonstration ends.
+func (c *demoCmd) Run(ctx context.Context, t terminal) (err error) {
+	dir, err := os.MkdirTemp("", "postroom-demo-")
+	if err != nil {
+		return fmt.Errorf("make a place for the demonstration: %w", err)
+	}
+	defer func() { err = errors.Join(err, os.RemoveAll(dir)) }()
+	log := newLog(t.Err, c.LogLevel)
+	data := dataFlags{Data: dir}
+	in, err := data.openForServer(ctx, data.options(log))
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, in.Close()) }()
+	provider, err := simulator.Start(simulator.Options{Log: log})
+	if err != nil {
+		return fmt.Errorf("start the pretend provider: %w", err)
+	}
+	defer func() { err = errors.Join(err, provider.Close()) }()
+	listener, err := c.listen()
+	if err != nil {
+		return err
+	}
+	p := &process{
+		In: in, Alone: true, Node: "demo", Listener: listener, PublicURL: "http://" + listener.Addr().String(),
+		MaxMessage: 256 << 20, Log: log,
+	}
+	p.prepare()
+	secret, drip, err := p.furnish(ctx, provider)
+	if err != nil {
+		return errors.Join(err, listener.Close())
+	}
+	fmt.Fprintf(t.Out, "A pretend provider and two mailboxes are running. Mail arrives every %s.\n\n%s/demo/%s\n\n"+
+		"Open this address: it signs you in. Ctrl-C ends the demonstration and forgets everything.\n", c.Every, p.PublicURL, secret.Reveal())
+	parts, ctx := errgroup.WithContext(ctx)
+	parts.Go(func() error { return p.run(ctx) })
+	parts.Go(func() error { return pour(ctx, provider, drip, c.Every) })
+	if err := parts.Wait(); err != nil {
+		return err
+	}
+	fmt.Fprintln(t.Out, "The demonstration has ended.")
+	return nil
+}
+
+func (c *demoCmd) listen() (net.Listener, error) {
+	listener, err := net.Listen("tcp", c.Listen)
+	if err == nil {
+		return listener, nil
+	}
+	host, _, splitErr := net.SplitHostPort(c.Listen)
+	if splitErr != nil {
+		return nil, wrongUse{fmt.Sprintf("--listen wants HOST:PORT, not %q.", c.Listen)}
+	}
+	return net.Listen("tcp", net.JoinHostPort(host, "0"))
+}
+
+// furnish fills the installation: a person, two mailboxes and some mail from the
+// last days. The secret signs that person in, any number of times.
+func (p *process) furnish(ctx context.Context, provider *simulator.Server) (secret postroom.Secret, drip *simulator.Drip, err error) {
+	if drip, err = simulator.NewDrip(2026); err != nil {
+		return secret, nil, err
+	}
+	u, err := p.door.CreateUser(ctx, "robin@example.net", "Robin Harbour", postroom.RoleAdmin, postroom.Hide(rand.Text()))
+	if err != nil {
+		return secret, nil, err
+	}
+	by := postroom.Viewer{User: u.ID, Role: u.Role, Name: u.Name}
+	password := rand.Text()
+	for _, m := range []struct{ name, address string }{{"Support", simulator.SupportAddress}, {"Sales", simulator.SalesAddress}} {
+		provider.AddAccount(m.address, password)
+		if _, err := p.mailboxes.Add(ctx, by, demoMailbox(provider, m.name, m.address), mailbox.Credential{Kind: "password", Password: postroom.Hide(password)}); err != nil {
+			return secret, nil, err
+		}
+	}
+	for _, l := range drip.Backlog(12, time.Now()) {
+		if _, err := provider.Append(l.Account, "INBOX", l.Raw, l.Date); err != nil {
+			return secret, nil, fmt.Errorf("deliver to the pretend provider: %w", err)
+		}
+	}
+	secret, err = p.door.SignInLink(ctx, u.ID)
+	return secret, drip, err
+}
+
+func demoMailbox(provider *simulator.Server, name, address string) postroom.Mailbox {
+	return postroom.Mailbox{
+		Name: name, Address: address,
+		Incoming: postroom.IncomingSettings{
+			ServerSettings: postroom.ServerSettings{Host: provider.Host, Port: provider.Port, TLS: postroom.TLSNone, Username: address},
+			Protocol:       postroom.IMAP,
+		},
+		Start: postroom.Start{Kind: postroom.StartAll}, AfterImport: postroom.AfterImportKeep,
+		Visibility: postroom.Visibility{Kind: postroom.VisibleToEveryone},
+	}
+}
+
+// pour has mail arrive at the pretend provider until ctx ends.
+func pour(ctx context.Context, provider *simulator.Server, drip *simulator.Drip, every time.Duration) error {
+	tick := time.NewTicker(every)
+	defer tick.Stop()
+	for {
+		l := drip.Next(time.Now())
+		if _, err := provider.Append(l.Account, "INBOX", l.Raw, time.Now()); err != nil {
+			return fmt.Errorf("deliver to the pretend provider: %w", err)
+		}
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-tick.C:
+		}
+	}
+}

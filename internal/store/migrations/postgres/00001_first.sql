@@ -269,6 +269,7 @@ create table arrival (
 create index arrival_wanted on arrival (numbering, uid) where state = 'waiting' and raw is null;
 create index arrival_ready on arrival (id) where state = 'waiting' and raw is not null;
 create index arrival_state on arrival (mailbox, state, id);
+create index arrival_settled on arrival (state, id) where state in ('duplicate', 'ignored', 'before_start', 'vanished', 'quarantined', 'deleted');
 create index arrival_raw on arrival (raw, mailbox) where raw is not null;
 create index arrival_entry on arrival (entry) where entry is not null;
 create index arrival_mail on arrival (mail) where mail is not null;

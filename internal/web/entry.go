@@ -157,8 +157,8 @@ func guessHeight(html string) int {
 					run = 0
 				}
 			}
-			if strings.HasPrefix(tag, "img") {
-				lines += 8
+			if strings.HasPrefix(tag, "img") && strings.Contains(html[i:min(len(html), i+300)], "cid:") {
+				lines += 6
 			}
 		case c == '>':
 			inTag = false

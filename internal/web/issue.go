@@ -178,12 +178,16 @@ func (s *Server) reopenIssue(w http.ResponseWriter, r *http.Request, by visitor)
 
 func (s *Server) assignIssue(w http.ResponseWriter, r *http.Request, by visitor) error {
 	return s.changeIssue(w, r, func(id postroom.IssueID) error {
-		var to postroom.UserID
-		if who := r.FormValue("to"); who != "" {
-			var err error
-			if to, err = postroom.ParseID[postroom.UserID](who); err != nil {
-				return err
-			}
+		who := r.FormValue("to")
+		switch {
+		case r.FormValue("me") != "":
+			return s.Issues.Assign(r.Context(), by.Viewer, id, by.User)
+		case who == "":
+			return s.Issues.Assign(r.Context(), by.Viewer, id, 0)
+		}
+		to, err := postroom.ParseID[postroom.UserID](who)
+		if err != nil {
+			return err
 		}
 		return s.Issues.Assign(r.Context(), by.Viewer, id, to)
 	})

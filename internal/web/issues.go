@@ -1,6 +1,7 @@
 package web
 
 import (
+	"context"
 	"net/http"
 	"net/url"
 	"strconv"
@@ -183,6 +184,7 @@ type issuesPage struct {
 	frame
 	List    listing
 	Thing   *thing
+	Trouble *mailboxRow      // the mailbox that needs somebody most
 	Deleted postroom.IssueID // was deleted just now
 	Back    string           // where undo leads back to
 }
@@ -210,7 +212,29 @@ func (s *Server) showIssues(w http.ResponseWriter, r *http.Request, by visitor) 
 	if id, err := postroom.ParseID[postroom.IssueID](r.FormValue("deleted")); err == nil {
 		p.Deleted = id
 	}
+	if err := s.trouble(r.Context(), by, &p); err != nil {
+		return err
+	}
 	return s.render(w, r, http.StatusOK, issuesAndThing(p))
+}
+
+// trouble finds a mailbox that waits for somebody, for those who can help it.
+func (s *Server) trouble(ctx context.Context, by visitor, p *issuesPage) error {
+	if !by.IsAdmin() {
+		return nil
+	}
+	for _, state := range []postroom.MailboxState{postroom.MailboxNeedsSignIn, postroom.MailboxNeedsRepair} {
+		list, _, err := s.Reader.Mailboxes(ctx, store.MailboxFilter{State: state, Limit: 1})
+		if err != nil {
+			return err
+		}
+		if len(list) > 0 {
+			row := s.mailboxRow(list[0])
+			p.Trouble = &row
+			return nil
+		}
+	}
+	return nil
 }
 
 // chosen is the issue that is open beside the list that asks to be refreshed.

@@ -57,13 +57,16 @@ func (s *Server) showLedger(w http.ResponseWriter, r *http.Request, by visitor) 
 	if err != nil {
 		return err
 	}
-	v := s.ledgerView(id, l)
-	if _, ok := isHTMX(r); ok {
-		return s.render(w, r, http.StatusOK, ledgerWords(v))
-	}
 	m, err := s.Reader.Mailbox(r.Context(), id)
 	if err != nil {
 		return err
+	}
+	v := s.ledgerView(id, l)
+	if _, ok := isHTMX(r); ok {
+		if m.Fault != nil && l.Fault != nil && m.Fault.Explanation == l.Fault.Explanation {
+			v.Fault = nil // the page says it above already
+		}
+		return s.render(w, r, http.StatusOK, ledgerWords(v))
 	}
 	return s.render(w, r, http.StatusOK, ledgerPage(s.frame(by, "Ledger of "+m.Name, "mailboxes"), v))
 }

@@ -2,6 +2,7 @@ package web
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"log/slog"
@@ -13,6 +14,7 @@ import (
 	"net/url"
 	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -36,6 +38,9 @@ type office struct {
 	node  postroom.NodeID
 	admin postroom.User
 	links map[postroom.UserID]string // that sign a user in
+
+	mu    sync.Mutex
+	boxes map[postroom.MailboxID]*box
 }
 
 const ownPassword = "seven quiet green umbrellas"
@@ -51,7 +56,7 @@ func openOffice(t *testing.T) *office {
 	if err != nil {
 		t.Fatal(err)
 	}
-	o := &office{T: t, db: db, desk: &issue.Desk{Store: db}, door: &access.Door{Store: db}, links: make(map[postroom.UserID]string)}
+	o := &office{T: t, db: db, desk: &issue.Desk{Store: db}, door: &access.Door{Store: db}, links: make(map[postroom.UserID]string), boxes: make(map[postroom.MailboxID]*box)}
 	secrets := make(map[postroom.MailboxID]postroom.Secret)
 	server := &Server{
 		Door: o.door, Reader: db.Reader(), Issues: o.desk, Log: slog.New(slog.NewTextHandler(t.Output(), nil)),
@@ -88,6 +93,47 @@ func openOffice(t *testing.T) *office {
 	}
 	o.admin = o.user("ada@example.net", "Ada Admin", postroom.RoleAdmin)
 	return o
+}
+
+// answerLedgers plays the one who reads the mailboxes: it compares when somebody
+// asks, with a server that has exactly what was listed.
+func (o *office) answerLedgers() {
+	ctx, stop := context.WithCancel(context.WithoutCancel(o.Context()))
+	var done sync.WaitGroup
+	done.Go(func() {
+		look := time.NewTicker(20 * time.Millisecond)
+		defer look.Stop()
+		for {
+			select {
+			case <-ctx.Done():
+				return
+			case <-look.C:
+			}
+			asked, err := o.db.RequestedComparisons(ctx, o.node)
+			for _, id := range asked {
+				err = errors.Join(err, o.compare(ctx, id))
+			}
+			if err != nil && ctx.Err() == nil {
+				o.Errorf("compare: %v", err)
+			}
+		}
+	})
+	o.Cleanup(func() { stop(); done.Wait() })
+}
+
+func (o *office) compare(ctx context.Context, id postroom.MailboxID) error {
+	o.mu.Lock()
+	b := o.boxes[id]
+	list := store.ServerList{Numbering: b.count}
+	for uid := uint32(1); uid <= b.uid; uid++ {
+		list.UIDs = append(list.UIDs, uid)
+	}
+	o.mu.Unlock()
+	c, _, err := o.db.Compare(ctx, id, []store.ServerList{list})
+	if err != nil {
+		return err
+	}
+	return o.db.RecordComparison(ctx, b.fence, c)
 }
 
 func (o *office) user(email, name string, role postroom.Role) postroom.User {
@@ -153,13 +199,18 @@ func (o *office) box(name, address string, change ...func(*postroom.Mailbox)) *b
 		o.Fatal(err)
 	}
 	b.count = all["INBOX"]
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.boxes[m.ID] = b
 	return b
 }
 
 // list shows the next message of the server to the ledger.
 func (b *box) list(state postroom.ArrivalState, reason string) postroom.ArrivalID {
 	b.Helper()
+	b.mu.Lock()
 	b.uid++
+	b.mu.Unlock()
 	err := b.db.BookNames(b.Context(), b.fence, b.count, []store.Listed{{Name: postroom.Name{UID: b.uid}, State: state, Reason: reason}}, b.uid)
 	if err != nil {
 		b.Fatal(err)

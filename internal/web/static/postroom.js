@@ -25,7 +25,7 @@
 
 	// Times: in the reader's zone and language, and kept true.
 
-	const language = document.documentElement.lang || "en";
+	const language = /^en\b/.test(navigator.language) ? navigator.language : "en-GB"; // the words around are English
 	const exact = new Intl.DateTimeFormat(language, { dateStyle: "full", timeStyle: "medium" });
 	const clock = new Intl.DateTimeFormat(language, { hour: "2-digit", minute: "2-digit", hourCycle: "h23" });
 	const day = new Intl.DateTimeFormat(language, { day: "numeric", month: "short" });

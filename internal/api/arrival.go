@@ -17,7 +17,7 @@ type Arrival struct {
 	UID         uint32     `json:"uid"`
 	UIDL        string     `json:"uidl"`
 	State       string     `json:"state" enum:"waiting,filed,duplicate,ignored,before_start,vanished,quarantined,deleted"`
-	Reason      string     `json:"reason" doc:"Why it is in this state; empty only while waiting."`
+	Reason      string     `json:"reason" doc:"Why it is in this state; it may be empty while waiting only."`
 	MessageID   string     `json:"message_id" doc:"Without brackets; empty for an administrator who may not see the mail."`
 	Mail        *string    `json:"mail"`
 	Issue       *string    `json:"issue"`

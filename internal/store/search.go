@@ -5,6 +5,8 @@ import (
 	"database/sql"
 	"fmt"
 
+	"github.com/jackc/pgx/v5"
+
 	"github.com/postroom/postroom"
 )
 
@@ -130,11 +132,22 @@ func (r *Reader) hits(ctx context.Context, v postroom.Viewer, f IssueFilter, mat
 	c.filter(f)
 	c.and("(e.mail is null or " + seesMail + ")")
 	c.write(order, limit)
-	rows, err := r.db.query(ctx, c.text.String(), c.args...)
+	rows, err := r.db.queryPlanned(ctx, c.text.String(), c.args...)
 	return collect(rows, err, func(rows *sql.Rows) (h hit, err error) {
 		err = rows.Scan(&h.entry, &h.issue)
 		return h, err
 	})
+}
+
+// queryPlanned is query, planned by PostgreSQL for these very arguments: for a
+// common word it is best to walk the entries, for a rare one to ask the index. A
+// prepared statement would soon have one plan for both.
+func (db *DB) queryPlanned(ctx context.Context, query string, args ...any) (*sql.Rows, error) {
+	if db.dialect == dialectPostgres {
+		args = append([]any{pgx.QueryExecModeCacheDescribe}, args...)
+		return db.read.QueryContext(ctx, query, args...)
+	}
+	return db.query(ctx, query, args...)
 }
 
 const newerEntries = `select id, issue from entry where id >= ? and issue in (`

@@ -15,14 +15,21 @@ import (
 	"github.com/postroom/postroom/internal/testbed"
 )
 
-// wait waits until a script's answer is true.
+// wait waits until a script's answer is true, also on the next page.
 func wait(t *testing.T, ctx context.Context, what, script string) {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(ctx, 20*time.Second)
+	limit, cancel := context.WithTimeout(ctx, 20*time.Second)
 	defer cancel()
-	if _, err := chromedp.Run(ctx, chromedp.Poll[bool](script)); err != nil {
-		page, _ := chromedp.Run(context.WithoutCancel(ctx), chromedp.Evaluate[string](`location.href + "\n" + document.body.innerText`))
-		t.Fatalf("%s: not within 20 seconds (%v)\n%s", what, err, page)
+	for {
+		_, err := chromedp.Run(limit, chromedp.Poll[bool](script))
+		if err == nil {
+			return
+		}
+		if limit.Err() == nil {
+			continue // the page went away under the script
+		}
+		page, _ := chromedp.Run(ctx, chromedp.Evaluate[string](`location.href + "\n" + document.body.innerText`))
+		t.Fatalf("%s: not within 20 seconds (%v)\n%.1000s", what, err, page)
 	}
 }
 

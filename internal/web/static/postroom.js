@@ -240,6 +240,14 @@
 		if (one("#issues")) one("#issues").closest(".listing").addEventListener("pointermove", () => { pointerAt = Date.now(); }, { passive: true });
 		const body = document.body;
 		body.addEventListener("htmx:sseBeforeMessage", (event) => { event.preventDefault(); live(event); });
+		body.addEventListener("htmx:beforeSwap", (event) => {
+			// Somebody began to read while the new list was on its way.
+			const cause = event.detail.requestConfig.triggeringEvent;
+			if (event.detail.target.id === "issues" && cause && cause.type === "refresh" && !atRest()) {
+				event.detail.shouldSwap = false;
+				htmx.trigger(one("#news"), "refresh");
+			}
+		});
 		body.addEventListener("htmx:afterSwap", (event) => {
 			tellTimes(event.detail.target.isConnected ? event.detail.target.parentElement || document : document);
 			paint();

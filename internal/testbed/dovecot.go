@@ -197,22 +197,41 @@ func (d *DovecotServer) Doveadm(args ...string) string {
 	return output
 }
 
-// Kick cuts all connections of a user.
+// Kick cuts the connections that a user has now, and returns when they are gone.
 func (d *DovecotServer) Kick(user string) {
 	d.t.Helper()
+	signedIn := d.sessions(user)
 	d.Doveadm("kick", user)
+	polite := time.Now().Add(time.Second)
+	for _, pid := range signedIn { // one process serves one connection
+		for isRunning(pid) {
+			if time.Now().After(polite) {
+				_ = kill(pid) // it may just have ended
+			}
+			time.Sleep(time.Millisecond)
+		}
+	}
 }
 
 // ConnectionCount returns how many connections are signed in as user; as anybody
 // when user is empty.
 func (d *DovecotServer) ConnectionCount(user string) int {
 	d.t.Helper()
-	count := 0
+	return len(d.sessions(user))
+}
+
+// sessions returns the process of every connection that is signed in.
+func (d *DovecotServer) sessions(user string) []int {
+	d.t.Helper()
+	var pids []int
 	for line := range strings.Lines(d.Doveadm("-f", "tab", "who", "-1")) {
-		name, _, _ := strings.Cut(line, "\t")
-		if name != "username" && strings.TrimSpace(name) != "" && (user == "" || name == user) {
-			count++
+		columns := strings.Split(strings.TrimSpace(line), "\t") // user, protocol, process, address
+		if len(columns) < 3 || user != "" && columns[0] != user {
+			continue
+		}
+		if pid, err := strconv.Atoi(columns[2]); err == nil { // not the heading
+			pids = append(pids, pid)
 		}
 	}
-	return count
+	return pids
 }

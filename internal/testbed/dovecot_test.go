@@ -131,8 +131,11 @@ func TestDovecotComesBackAfterAnOutage(t *testing.T) {
 	d.AddUser("late", "first")
 	d.Deliver("late", "INBOX", []byte("Subject: kept\r\n\r\n"))
 	client, err := imapclient.DialInsecure(d.address(d.IMAPPort), nil)
-	open(t, client, err, "late", "first")
+	old := open(t, client, err, "late", "first")
 	d.Stop()
+	if err := old.Noop().Wait(); err == nil {
+		t.Error("a connection lives on after Stop")
+	}
 	if connection, err := net.Dial("tcp", d.address(d.IMAPPort)); err == nil {
 		_ = connection.Close()
 		t.Error("a stopped server takes connections")

@@ -27,7 +27,8 @@ type leash struct {
 }
 
 // leashScript asks the server to stop until it does, because a signal that comes
-// before it is ready for signals is lost, and after ten seconds it insists.
+// before it is ready for signals is lost, and after ten seconds it insists. What
+// the server leaves running then follows: Dovecot lets its connections live on.
 const leashScript = `
 signal=$1; dir=$2; shift 2
 ulimit -n "$(ulimit -H -n)" 2>/dev/null
@@ -48,6 +49,8 @@ watcher=$!
 wait "$server"
 : >"$dir/ended"
 wait "$watcher"
+trap '' TERM
+kill -s TERM 0
 [ -e "$dir/keep" ] || rm -rf "$dir"
 `
 
@@ -83,6 +86,7 @@ func (l *leash) stop() {
 	_, _ = io.WriteString(l.pipe, "keep\n") // a shell that is gone has nothing left to stop
 	_ = l.pipe.Close()
 	_ = l.shell.Wait() // how it ended is in its log
+	_ = killGroup(l.shell.Process.Pid)
 }
 
 // hasEnded says whether the server has ended by itself.

@@ -19,3 +19,6 @@ func (a *account) own(command *exec.Cmd) {
 func kill(pid int) error { return syscall.Kill(pid, syscall.SIGKILL) }
 
 func freeze(pid int) error { return syscall.Kill(pid, syscall.SIGSTOP) }
+
+// killGroup ends what is left of a process group; usually that is nothing.
+func killGroup(leader int) error { return syscall.Kill(-leader, syscall.SIGKILL) }

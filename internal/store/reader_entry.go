@@ -21,12 +21,13 @@ type EntryLine struct {
 const issueIsSeen = `select 1 from issue i where i.id = $3 and ` + isKept + ` and ` + seesIssue
 
 const listEntries = `
-	select e.id, e.issue, e.kind, e.mail, e.author, coalesce(u.name, e.actor), e.text, e.at
-	from entry e left join app_user u on u.id = e.author
+	select e.id, e.issue, e.kind, e.mail, e.author, coalesce(u.name, e.actor), e.text, e.at, coalesce(m.size_bytes, 0)
+	from entry e left join app_user u on u.id = e.author left join mail m on m.id = e.mail
 	where e.issue = $3 and (e.at, e.id) > ($4, $5) and (e.mail is null or ` + seesMail + `)
 	order by e.at, e.id limit $6`
 
-// Entries lists the history of an issue, oldest first. A mail that came only to
+// Entries lists the history of an issue, oldest first; a page may be shorter than
+// limit where mails are very long. A mail that came only to
 // mailboxes which v may not see is left out.
 func (r *Reader) Entries(ctx context.Context, v postroom.Viewer, id postroom.IssueID, limit int, cursor string) (lines []EntryLine, next string, err error) {
 	place, err := readCursor(cursor, "e", 2)
@@ -46,13 +47,18 @@ func (r *Reader) Entries(ctx context.Context, v postroom.Viewer, id postroom.Iss
 	}
 	limit = pageSize(limit)
 	rows, err := r.db.query(ctx, listEntries, int64(v.User), int64(v.Token), int64(id), place[0], place[1], limit+1)
-	lines, err = collect(rows, err, scanEntry)
+	var sizes []int64
+	lines, err = collect(rows, err, func(rows *sql.Rows) (EntryLine, error) {
+		l, size, err := scanEntry(rows)
+		sizes = append(sizes, size)
+		return l, err
+	})
 	if err != nil {
 		return nil, "", fmt.Errorf("list the entries of issue %s: %w", id, err)
 	}
-	if len(lines) > limit {
-		lines = lines[:limit]
-		last := lines[limit-1]
+	if n := fitting(sizes, limit); n < len(lines) {
+		lines = lines[:n]
+		last := lines[n-1]
 		next = makeCursor("e", micros(last.At), int64(last.ID))
 	}
 	if err := r.completeEntries(ctx, v, lines); err != nil {
@@ -61,13 +67,27 @@ func (r *Reader) Entries(ctx context.Context, v postroom.Viewer, id postroom.Iss
 	return lines, next, nil
 }
 
-func scanEntry(rows *sql.Rows) (EntryLine, error) {
-	var l EntryLine
+// maxPageBytes is about how many bytes of texts one page of entries holds.
+const maxPageBytes = 32 << 20
+
+// fitting is how many entries go on a page: limit, or fewer where their mails are
+// very long. A mail keeps at most two texts, however large it is.
+func fitting(sizes []int64, limit int) (n int) {
+	var total int64
+	for ; n < min(len(sizes), limit); n++ {
+		if total += min(sizes[n], 2*maxBodyBytes); total > maxPageBytes && n > 0 {
+			break
+		}
+	}
+	return n
+}
+
+func scanEntry(rows *sql.Rows) (l EntryLine, mailBytes int64, err error) {
 	var mail, author sql.NullInt64
 	var when int64
-	err := rows.Scan(&l.ID, &l.Issue, &l.Kind, &mail, &author, &l.AuthorName, &l.Text, &when)
+	err = rows.Scan(&l.ID, &l.Issue, &l.Kind, &mail, &author, &l.AuthorName, &l.Text, &when, &mailBytes)
 	l.Entry.Mail, l.Author, l.At = postroom.MailID(mail.Int64), postroom.UserID(author.Int64), at(when)
-	return l, err
+	return l, mailBytes, err
 }
 
 const mailsOfEntries = "select " + mailColumns + ` from mail m join entry e on e.mail = m.id where e.id in (`

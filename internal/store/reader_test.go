@@ -373,3 +373,23 @@ func TestEventsAreForThoseWhoMayKnow(t *testing.T) {
 		}
 	})
 }
+
+func TestPagesOfLongMailsAreShort(t *testing.T) {
+	tests := map[string]struct {
+		sizes []int64
+		limit int
+		want  int
+	}{
+		"nothing":                     {nil, 50, 0},
+		"as many as there are":        {[]int64{1, 2}, 50, 2},
+		"as many as wanted":           {[]int64{1, 2, 3}, 2, 2},
+		"at least one":                {[]int64{1 << 40}, 50, 1},
+		"a large mail has small text": {[]int64{1 << 40, 1, 1}, 50, 3},
+		"until the page is full":      {[]int64{1 << 40, 1 << 40, 1 << 40, 1 << 40, 1, 1}, 50, 4},
+	}
+	for name, test := range tests {
+		if got := fitting(test.sizes, test.limit); got != test.want {
+			t.Errorf("%s: fitting = %d, want %d", name, got, test.want)
+		}
+	}
+}

@@ -1,9 +1,6 @@
 package store
 
 import (
-	"encoding/json"
-	"fmt"
-
 	"github.com/klauspost/compress/zstd"
 )
 
@@ -32,21 +29,4 @@ func (c *codec) pack(b []byte) []byte {
 
 func (c *codec) unpack(b []byte) ([]byte, error) {
 	return c.dec.DecodeAll(b, nil)
-}
-
-// packJSON is for values of this package's own structs, which always marshal.
-func (c *codec) packJSON(v any) ([]byte, error) {
-	b, err := json.Marshal(v)
-	if err != nil {
-		return nil, fmt.Errorf("pack: %w", err)
-	}
-	return c.pack(b), nil
-}
-
-func (c *codec) unpackJSON(b []byte, v any) error {
-	plain, err := c.unpack(b)
-	if err != nil {
-		return fmt.Errorf("unpack: %w", err)
-	}
-	return json.Unmarshal(plain, v)
 }

@@ -55,10 +55,7 @@ func (db *DB) File(ctx context.Context, f Filing) (filed Filed, err error) {
 	}
 	f.Words = distinct(f.Words)
 	locks := lockKeys(append(slices.Clone(ancestors), own))
-	body, err := db.codec.packJSON(mailBody{Text: clip(f.Mail.Text, maxBodyBytes), HTML: clip(f.Mail.HTML, maxBodyBytes)})
-	if err != nil {
-		return Filed{}, err
-	}
+	body := packBody(mailBody{f.Mail.Text, f.Mail.HTML})
 	err = db.commitLocked(ctx, locks, func(t *tx) error {
 		var err error
 		filed, err = t.file(f, own, ancestors, body)

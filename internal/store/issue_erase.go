@@ -17,10 +17,7 @@ const issuesToErase = `
 // hash of the Message-ID, the digest, the SHA-256 of the bytes), so that the same
 // mail does not come back, and the arrivals, so that the ledger balances.
 func (db *DB) EraseDeleted(ctx context.Context, before time.Time, limit int) (erased int, err error) {
-	nothing, err := db.codec.packJSON(mailBody{})
-	if err != nil {
-		return 0, err
-	}
+	nothing := packBody(mailBody{})
 	err = db.commit(ctx, func(t *tx) error {
 		erased = 0
 		rows, err := t.rows(issuesToErase, micros(before), limit)

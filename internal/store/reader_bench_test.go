@@ -120,10 +120,7 @@ func (h *hoard) add(t *tx, i, n int, text, facts string) error {
 		mailbox = 4
 	}
 	sum := []byte(fmt.Sprintf("%032d", i))
-	body, err := h.db.codec.packJSON(mailBody{Text: text})
-	if err != nil {
-		return err
-	}
+	body := packBody(mailBody{Text: text})
 	var raw, mail, issue, entry int64
 	if err := t.row(`insert into raw (sha256, size_bytes, chunks, packed, created_at) values ($1, 1, 1, 1, 1) returning id`, sum).Scan(&raw); err != nil {
 		return err

@@ -36,8 +36,8 @@ func (r *Reader) scanMail(row interface{ Scan(...any) error }) (MailView, error)
 	}
 	v.Date, v.Received = fromMicros(sentAt), fromMicros(receivedAt)
 	copy(v.Digest[:], digest)
-	var text mailBody
-	if err := r.db.codec.unpackJSON(body, &text); err != nil {
+	text, err := unpackBody(body)
+	if err != nil {
 		return MailView{}, fmt.Errorf("read the text of mail %s: %w", v.ID, err)
 	}
 	v.Text, v.HTML = text.Text, text.HTML

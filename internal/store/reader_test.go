@@ -107,8 +107,7 @@ func (h *house) file(mailbox postroom.MailboxID, issue postroom.IssueID, subject
 		var raw postroom.RawID
 		h.scan(&raw, tx.row(`insert into raw (sha256, size_bytes, chunks, packed, created_at) values ($1, $2, 1, 1, 1) returning id`, sum[:], len(body)))
 		h.must(tx.exec(`insert into raw_chunk (id, body) values ($1, $2)`, int64(raw)<<20, h.db.codec.pack([]byte(body))))
-		packed, err := h.db.codec.packJSON(map[string]string{"text": text, "html": "<p>" + text + "</p>"})
-		h.must(err)
+		packed := packBody(mailBody{text, "<p>" + text + "</p>"})
 		facts, err := json.Marshal(map[string]any{
 			"from":        []map[string]string{{"name": "Cleo", "address": "cleo@example.org"}},
 			"to":          []map[string]string{{"name": "", "address": "support@example.net"}},

@@ -164,7 +164,7 @@ create table mail (
 	kind_reason     text not null,
 	preview         text not null,
 	facts           text not null,      -- JSON: people, references, attachments, notes
-	body            blob not null,      -- zstd of JSON: text, html
+	body            blob not null,      -- the texts, compressed (S2)
 	size_bytes      bigint not null,
 	created_at      bigint not null
 );

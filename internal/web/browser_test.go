@@ -55,6 +55,13 @@ func TestTheListUpdatesByItself(t *testing.T) {
 	support.deliver(letter("tom@example.org", "It appears", "x"), now)
 	wait(t, ctx, "a new issue appears at the top of a list at rest", `document.querySelector("a.row .what").innerText.includes("It appears")`)
 
+	// Out of sight and back again, it hears of what has happened meanwhile.
+	if _, err := chromedp.Run(ctx, chromedp.Evaluate[bool](`document.dispatchEvent(new Event("visibilitychange"))`)); err != nil {
+		t.Fatal(err)
+	}
+	support.deliver(letter("tom@example.org", "It comes later", "x"), now)
+	wait(t, ctx, "the list goes on listening", `document.querySelector("#issues").innerText.includes("It comes later")`)
+
 	// Somebody reads further down: nothing moves, and a pill says what waits.
 	_, err := chromedp.Run(ctx, chromedp.Evaluate[float64](`(document.querySelector(".listing").scrollTop = 400)`))
 	if err != nil {

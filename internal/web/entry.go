@@ -154,6 +154,9 @@ func guessHeight(html string) int {
 					if run > 0 || block == "br" || block == "p" {
 						lines += 1 + run/90
 					}
+					if block[0] == 'h' {
+						lines++ // larger, with room around it
+					}
 					run = 0
 				}
 			}
@@ -167,5 +170,5 @@ func guessHeight(html string) int {
 		}
 	}
 	lines += 1 + run/90
-	return min(max(lines*frameLine+24, minFrame), maxFrame)
+	return min(max(lines*frameLine*5/4+48, minFrame), maxFrame)
 }

@@ -158,6 +158,9 @@ func (s *Server) listing(r *http.Request, by visitor, f filter, chosen postroom.
 	if next != "" {
 		l.Next = f.at("/issues", "cursor", next)
 	}
+	if _, part := isHTMX(r); part && len(l.Rows) > 0 {
+		return l, nil // only the rows are asked for
+	}
 	return l, s.addMailboxes(r, by, &l)
 }
 

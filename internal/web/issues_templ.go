@@ -145,7 +145,7 @@ func issuesAndThing(p issuesPage) templ.Component {
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}
-			var templ_7745c5c3_Var7 = []any{"split", templ.KV("reading", p.Thing != nil), templ.KV("with-banner", p.Deleted != 0 || p.Trouble != nil)}
+			var templ_7745c5c3_Var7 = []any{"split", templ.KV("reading", p.Thing != nil)}
 			templ_7745c5c3_Err = templ.RenderCSSItems(ctx, templ_7745c5c3_Buffer, templ_7745c5c3_Var7...)
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err

@@ -19,10 +19,10 @@ const (
 	// have written.
 	liveLook = 2 * time.Second
 	// liveGather is how long changes are gathered before they are read together.
-	liveGather = 50 * time.Millisecond
+	liveGather = 100 * time.Millisecond
 	// liveLasts is how long one stream lasts; the browser opens the next one, which
 	// also looks whether the session is still good.
-	liveLasts = 15 * time.Minute
+	liveLasts = 5 * time.Minute
 	// liveWrite is how long a browser may take to accept what is written.
 	liveWrite = 10 * time.Second
 )

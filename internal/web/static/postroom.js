@@ -113,7 +113,8 @@
 		const after = stream.dataset.position || "";
 		if (on) fresh.setAttribute("sse-connect", `${stream.dataset.address}?after=${after}`);
 		else fresh.removeAttribute("sse-connect");
-		htmx.remove(stream);
+		htmx.trigger(stream, "htmx:beforeCleanupElement"); // closes its connection
+		stream.remove();
 		document.body.append(fresh);
 		htmx.process(fresh);
 	}

@@ -15,6 +15,7 @@ BENCH_PACKAGES ?= ./...
 
 # For make build.
 SYSTEMS ?= linux/amd64 linux/arm64 darwin/amd64 darwin/arm64 windows/amd64
+BUILD_FLAGS ?= -trimpath -ldflags '-s -w'
 
 GOLANGCI_LINT := v2.15.0
 TEMPL := v0.3.1001
@@ -83,5 +84,5 @@ build: ## Build for every system, into dist/
 		file=dist/postroom-$$os-$$arch; \
 		if [ $$os = windows ]; then file=$$file.exe; fi; \
 		echo $$file; \
-		CGO_ENABLED=0 GOOS=$$os GOARCH=$$arch $(GO) build -trimpath -ldflags '-s -w' -o $$file ./cmd/postroom; \
+		CGO_ENABLED=0 GOOS=$$os GOARCH=$$arch $(GO) build $(BUILD_FLAGS) -o $$file ./cmd/postroom; \
 	done

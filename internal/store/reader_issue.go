@@ -94,15 +94,18 @@ func (r *Reader) Issues(ctx context.Context, v postroom.Viewer, f IssueFilter) (
 		return nil, "", fmt.Errorf("list issues: %w", err)
 	}
 	c := where(v, "1 = 1")
-	c.filter(f)
+	order := " order by i.last_at desc, i.id desc limit ?"
 	if few != nil {
 		c.and("i.id in (select issue from (")
 		c.candidates(few, f, place, limit+1)
 		c.write(") candidates)")
+		f.State = ""                                            // the candidates have it
+		order = " order by +i.last_at desc, +i.id desc limit ?" // and are sorted: no walk along the index of all
 	} else if place != nil {
 		c.and("(i.last_at, i.id) < (?, ?)", place[0], place[1])
 	}
-	c.write(" order by i.last_at desc, i.id desc limit ?", limit+1)
+	c.filter(f)
+	c.write(order, limit+1)
 	rows, err := r.db.query(ctx, selectIssue+c.text.String(), c.args...)
 	lines, err = collect(rows, err, func(rows *sql.Rows) (IssueLine, error) { return scanIssue(rows) })
 	if err != nil {

@@ -79,7 +79,7 @@ func (r *reader) run(ctx context.Context) {
 			r.failures = 0
 		}
 		if err := r.note(ctx, err, time.Since(began) > survival); err != nil {
-			if errors.Is(err, store.ErrFenced) {
+			if errors.Is(err, store.ErrFenced) || ctx.Err() != nil {
 				return
 			}
 			r.fleet.Log.ErrorContext(ctx, "cannot record the trouble of a mailbox", "mailbox", r.fence.Mailbox, "err", err)

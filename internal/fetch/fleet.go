@@ -143,7 +143,7 @@ func (f *Fleet) look(ctx context.Context, position int64, reconciled *time.Time)
 	if err != nil {
 		return position, err
 	}
-	if len(changed) > 0 || surplus > 0 || time.Since(*reconciled) > reconcileInterval {
+	if len(changed) > 0 || surplus != 0 || time.Since(*reconciled) > reconcileInterval {
 		if err := f.reconcile(ctx, surplus); err != nil {
 			return position, err
 		}

@@ -147,7 +147,7 @@ func textOfHTML(html string) string {
 		switch {
 		case strings.HasPrefix(name, "script"), strings.HasPrefix(name, "style"), strings.HasPrefix(name, "head"):
 			closing := "</" + strings.TrimRight(strings.FieldsFunc(name, func(r rune) bool { return r == ' ' || r == '>' })[0], ">")
-			at := strings.Index(strings.ToLower(tag), closing)
+			at := indexFold(tag, closing)
 			if at < 0 {
 				return htmlpkg.UnescapeString(b.String())
 			}
@@ -157,4 +157,20 @@ func textOfHTML(html string) string {
 		b.WriteByte(' ')
 	}
 	return htmlpkg.UnescapeString(b.String())
+}
+
+// indexFold returns where the tag begins in html, whatever its case; -1: nowhere.
+// It does not lower the whole text first: there are letters whose lower case is
+// longer, and what is found there is somewhere else here.
+func indexFold(html, tag string) int {
+	for at := 0; ; at++ {
+		next := strings.IndexByte(html[at:], tag[0])
+		if next < 0 {
+			return -1
+		}
+		at += next
+		if len(html)-at >= len(tag) && strings.EqualFold(html[at:at+len(tag)], tag) {
+			return at
+		}
+	}
 }

@@ -25,6 +25,8 @@ type Filing struct {
 	Words    string
 	At       time.Time // when the mail was received
 	Historic bool      // older than the connection: it asks nobody for anything
+
+	preview string // made of Mail before the commit, which must not wait for it
 }
 
 // Filed is what became of a Filing.
@@ -53,7 +55,7 @@ func (db *DB) File(ctx context.Context, f Filing) (filed Filed, err error) {
 	for _, id := range f.Ancestors {
 		ancestors = append(ancestors, idHash(id))
 	}
-	f.Words = distinct(f.Words)
+	f.Words, f.preview = distinct(f.Words), preview(f.Mail)
 	locks := lockKeys(append(slices.Clone(ancestors), own))
 	body := packBody(mailBody{f.Mail.Text, f.Mail.HTML})
 	err = db.commitLocked(ctx, locks, func(t *tx) error {
@@ -250,7 +252,7 @@ func (t *tx) insertMail(f Filing, own []byte, ancestors [][]byte, body []byte) (
 		return 0, err
 	}
 	err = t.row(insertMail, f.Raw, clip(m.MessageID, 1000), own, m.Digest[:], clip(m.Subject, 2000), clip(from.Name, 500), clip(from.Address, 500),
-		nullMicros(m.Date), nullMicros(m.Received), string(m.Kind), clip(m.KindReason, 500), preview(m), clean(string(facts)), body, f.SizeBytes).Scan(&id)
+		nullMicros(m.Date), nullMicros(m.Received), string(m.Kind), clip(m.KindReason, 500), f.preview, clean(string(facts)), body, f.SizeBytes).Scan(&id)
 	if err != nil {
 		return 0, err
 	}

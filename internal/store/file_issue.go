@@ -48,7 +48,7 @@ func (t *tx) beginIssue(f Filing, filed *Filed) error {
 	}
 	who := requester(f.Mail)
 	return t.row(newIssue, number, clip(f.Mail.Subject, 2000), string(state), clip(who.Name, 500), clip(who.Address, 500),
-		f.Historic, preview(f.Mail), micros(f.At)).Scan(&filed.Issue)
+		f.Historic, f.preview, micros(f.At)).Scan(&filed.Issue)
 }
 
 const touchIssue = `
@@ -61,7 +61,7 @@ const reopenIssue = `update issue set state = 'open', historic = false where id 
 
 // continueIssue counts the entry; a person's new mail reopens what was closed.
 func (t *tx) continueIssue(f Filing, filed Filed) error {
-	if err := t.exec(touchIssue, filed.Issue, micros(f.At), preview(f.Mail)); err != nil {
+	if err := t.exec(touchIssue, filed.Issue, micros(f.At), f.preview); err != nil {
 		return err
 	}
 	if filed.New || f.Historic || !f.Mail.Kind.FromPerson() {

@@ -4,7 +4,9 @@ import (
 	"context"
 	"database/sql"
 	"database/sql/driver"
+	"fmt"
 	"net/url"
+	"os"
 	"runtime"
 	"time"
 
@@ -24,7 +26,17 @@ func (c connector) Driver() driver.Driver                        { return c.driv
 // synchronous=full makes a commit last through a power cut; the journal is a WAL
 // so that readers never wait for the writer. auto_vacuum takes effect before the
 // first table only, which is why it is said at every opening.
+//
+// The file is made for its owner's eyes only; SQLite gives the files beside it the
+// same permissions.
 func (db *DB) openSQLite(path string) error {
+	file, err := os.OpenFile(path, os.O_CREATE|os.O_RDWR, 0o600)
+	if err != nil {
+		return fmt.Errorf("make the database: %w", err)
+	}
+	if err := file.Close(); err != nil {
+		return err
+	}
 	d := &sqlite.Driver{}
 	if err := d.RegisterScalarFunction("db_now", 0, sqliteNow); err != nil {
 		return err

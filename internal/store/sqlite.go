@@ -4,7 +4,9 @@ import (
 	"context"
 	"database/sql"
 	"database/sql/driver"
+	"errors"
 	"fmt"
+	"io/fs"
 	"net/url"
 	"os"
 	"runtime"
@@ -30,12 +32,16 @@ func (c connector) Driver() driver.Driver                        { return c.driv
 // The file is made for its owner's eyes only; SQLite gives the files beside it the
 // same permissions.
 func (db *DB) openSQLite(path string) error {
-	file, err := os.OpenFile(path, os.O_CREATE|os.O_RDWR, 0o600)
+	// Only where it is not there: to open and close a database file by other means
+	// than SQLite's would drop the locks that this process holds on it.
+	file, err := os.OpenFile(path, os.O_CREATE|os.O_EXCL|os.O_RDWR, 0o600)
+	if err == nil {
+		err = file.Close()
+	} else if errors.Is(err, fs.ErrExist) {
+		err = nil
+	}
 	if err != nil {
 		return fmt.Errorf("make the database: %w", err)
-	}
-	if err := file.Close(); err != nil {
-		return err
 	}
 	d := &sqlite.Driver{}
 	if err := d.RegisterScalarFunction("db_now", 0, sqliteNow); err != nil {

@@ -97,7 +97,7 @@ func (d *disk) open(path string, kind fileKind, created bool) (*diskFile, error)
 		return f, d.call(kind)
 	}
 	var err error
-	f.synced, err = os.ReadFile(path)
+	f.synced, err = os.ReadFile(path) // ends all locks on it (fcntl); there are none yet
 	d.lasting[path] = f
 	return f, err
 }

@@ -3,8 +3,10 @@ package store
 import (
 	"context"
 	"database/sql"
+	"database/sql/driver"
 	"errors"
 	"fmt"
+	"runtime/debug"
 	"slices"
 	"time"
 
@@ -16,6 +18,17 @@ import (
 // maxJoined is how many commits are joined into one at most, so that the first
 // of them does not wait for too many others.
 const maxJoined = 256
+
+// maxLocks is how many keys joined commits lock, about. PostgreSQL has room for a
+// few thousand, for all nodes together (max_locks_per_transaction).
+const maxLocks = 1000
+
+// A PostgreSQL server that does not answer is given up after this long: a commit
+// by its connection, which is made anew.
+const (
+	connectTimeout = 10 * time.Second
+	commitTimeout  = 2 * time.Minute
+)
 
 // A member is one commit that waits to be joined with others into one.
 type member struct {
@@ -90,6 +103,8 @@ func (db *DB) startCommitter(ctx context.Context) error {
 }
 
 func (s *committer) connect(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, connectTimeout)
+	defer cancel()
 	conn, err := s.db.write.Conn(ctx)
 	if err != nil {
 		return fmt.Errorf("open database for writing: %w", err)
@@ -106,6 +121,14 @@ func (s *committer) disconnect() {
 		_ = s.conn.Close()
 	}
 	s.conn, s.statements = nil, nil
+}
+
+// drop ends a connection whose state nobody knows. It does not go back to the pool.
+func (s *committer) drop() {
+	if s.conn != nil {
+		_ = s.conn.Raw(func(any) error { return driver.ErrBadConn })
+	}
+	s.disconnect()
 }
 
 func (s *committer) run(ctx context.Context) {
@@ -132,13 +155,14 @@ func (s *committer) drain() {
 	}
 }
 
-// waiting returns first and all others that wait now.
+// waiting returns first and the others that wait now.
 func (s *committer) waiting(first *member) []*member {
-	members := []*member{first}
-	for len(members) < maxJoined {
+	members, locks := []*member{first}, len(first.locks)
+	for len(members) < maxJoined && locks < maxLocks {
 		select {
 		case m := <-s.db.queue:
 			members = append(members, m)
+			locks += len(m.locks)
 		default:
 			return members
 		}
@@ -162,45 +186,86 @@ func (s *committer) turn(ctx context.Context, members []*member) {
 	if len(live) == 0 {
 		return
 	}
+	told, err := s.attempt(ctx, live)
+	if err != nil && len(live) > 1 && s.conn != nil {
+		told = s.apart(ctx, live)
+	}
+	if told {
+		s.db.changed.tell()
+	}
+}
+
+// apart commits members one by one, because together they cannot be: what is wrong
+// with one of them is not the others' failure.
+func (s *committer) apart(ctx context.Context, members []*member) (told bool) {
+	for i := range members {
+		some, err := s.attempt(ctx, members[i:i+1])
+		told = told || some
+		if err != nil && s.conn == nil { // the rest keep the error they have
+			return told
+		}
+	}
+	return told
+}
+
+// attempt commits members together, again where the database gave up for a reason
+// that may be gone. An error is everybody's, and has been given to them.
+func (s *committer) attempt(ctx context.Context, members []*member) (told bool, err error) {
 	for try := 0; ; try++ {
-		told, err := s.joined(ctx, live)
+		told, err = s.joined(ctx, members)
 		if err == nil {
-			if told {
-				s.db.changed.tell()
-			}
-			return
+			return told, nil
 		}
 		if try < 5 && worthAnotherTry(err) {
 			time.Sleep(time.Duration(try*try) * 5 * time.Millisecond)
 			continue
 		}
-		for _, m := range live {
+		for _, m := range members {
 			m.err = fmt.Errorf("commit: %w", err)
 		}
-		return
+		return false, err
+	}
+}
+
+// begin begins a transaction. A connection that has broken while it was idle is
+// made anew: nothing was lost with it.
+func (s *committer) begin(ctx context.Context) error {
+	begin := "begin"
+	if s.db.dialect == dialectSQLite {
+		begin = "begin immediate"
+	}
+	for isNew := s.conn == nil; ; isNew = true {
+		if s.conn == nil {
+			if err := s.connect(ctx); err != nil {
+				return err
+			}
+		}
+		err := s.exec(ctx, begin)
+		if err == nil {
+			return nil
+		}
+		s.drop()
+		if isNew {
+			return err
+		}
 	}
 }
 
 // joined runs one transaction for all members. A member's own failure is that
 // member's; an error returned is everybody's.
 func (s *committer) joined(ctx context.Context, members []*member) (told bool, err error) {
-	if s.conn == nil {
-		if err := s.connect(ctx); err != nil {
-			return false, err
-		}
+	if s.db.dialect == dialectPostgres {
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithTimeout(ctx, commitTimeout)
+		defer cancel()
 	}
-	begin := "begin"
-	if s.db.dialect == dialectSQLite {
-		begin = "begin immediate"
-	}
-	if err := s.exec(ctx, begin); err != nil {
-		s.disconnect() // the connection may be broken; the next turn makes a new one
+	if err := s.begin(ctx); err != nil {
 		return false, err
 	}
 	defer func() {
 		if err != nil {
 			if s.exec(ctx, "rollback") != nil {
-				s.disconnect()
+				s.drop()
 			}
 		}
 	}()
@@ -248,13 +313,11 @@ func (s *committer) lock(ctx context.Context, members []*member) error {
 	for _, m := range members {
 		keys = append(keys, m.locks...)
 	}
-	slices.Sort(keys)
-	for _, key := range slices.Compact(keys) {
-		if err := s.exec(ctx, "select pg_advisory_xact_lock($1)", key); err != nil {
-			return err
-		}
+	if len(keys) == 0 {
+		return nil
 	}
-	return nil
+	slices.Sort(keys)
+	return s.exec(ctx, "select pg_advisory_xact_lock(key) from unnest($1::bigint[]) key", slices.Compact(keys))
 }
 
 // one runs a member behind a savepoint: own is the member's failure, err the end
@@ -265,7 +328,7 @@ func (s *committer) one(t *tx, m *member, alone bool) (own, err error) {
 			return nil, err
 		}
 	}
-	own = m.do(t)
+	own = s.guarded(t, m)
 	switch {
 	case own != nil && worthAnotherTry(own):
 		return nil, own
@@ -277,6 +340,18 @@ func (s *committer) one(t *tx, m *member, alone bool) (own, err error) {
 		}
 	}
 	return own, s.exec(t.ctx, "release savepoint member")
+}
+
+// guarded runs a member. One that panics fails alone: a mail that we handle wrongly
+// must not end the process, and again at every start.
+func (s *committer) guarded(t *tx, m *member) (err error) {
+	defer func() {
+		if cause := recover(); cause != nil {
+			s.db.log.ErrorContext(t.ctx, "a commit panicked", "cause", fmt.Sprint(cause), "stack", string(debug.Stack()))
+			err = fmt.Errorf("a mistake in Postroom itself: %v", cause)
+		}
+	}()
+	return m.do(t)
 }
 
 // append gives the events their positions, last of all in the transaction: the

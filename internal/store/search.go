@@ -71,8 +71,8 @@ func (s *searching) run(ctx context.Context) error {
 	for size := int64(1); s.from > 1; size = min(2*size, maxShelves) {
 		last := shelfOf(s.from - 1)
 		begin := max(0, last-size+1)
-		if s.r.db.dialect == dialectPostgres {
-			begin = 0 // one index, without shelves
+		if s.r.db.dialect == dialectPostgres && size > 2 {
+			begin = 0 // there are no shelves in its index: it gives all that is left at once
 		}
 		full, err := s.walk(ctx, begin, last)
 		if err != nil || full {
@@ -88,7 +88,7 @@ func (s *searching) run(ctx context.Context) error {
 func (s *searching) walk(ctx context.Context, begin, last int64) (full bool, err error) {
 	match := s.r.db.match(s.wanted, begin, last)
 	for {
-		hits, err := s.r.hits(ctx, s.v, s.f, match, s.from, s.limit+1)
+		hits, err := s.hits(ctx, match, begin)
 		if err != nil {
 			return false, err
 		}
@@ -117,31 +117,46 @@ const searchSQLite = `
 	select e.id, e.issue from entry_text x join entry e on e.id = x.rowid join issue i on i.id = e.issue
 	where x.entry_text match $3 and x.rowid < $4`
 
-const searchPostgres = `
+// searchNewest walks back along the newest entries: the short way to common words.
+const searchNewest = `
 	select e.id, e.issue from entry_text x join entry e on e.id = x.entry join issue i on i.id = e.issue
 	where x.words @@ cast($3 as tsquery) and x.entry < $4`
 
-// hits are the next matching entries that v may see, newest first.
-func (r *Reader) hits(ctx context.Context, v postroom.Viewer, f IssueFilter, match string, from int64, limit int) ([]hit, error) {
-	text, order := searchSQLite, " order by x.rowid desc limit ?"
-	if r.db.dialect == dialectPostgres {
-		text, order = searchPostgres, " order by x.entry desc limit ?"
+// searchAll asks the index for everything: the short way to words that are not
+// common among the newest entries. Left to itself, the planner takes a word that it
+// has never seen for a common one.
+const searchAll = `
+	with x as materialized (select entry from entry_text where words @@ cast($3 as tsquery) and entry < $4)
+	select e.id, e.issue from x join entry e on e.id = x.entry join issue i on i.id = e.issue
+	where 1 = 1`
+
+// hits are the next matching entries that the viewer may see, newest first; none
+// is older than the shelf begin.
+func (s *searching) hits(ctx context.Context, match string, begin int64) ([]hit, error) {
+	text, id := searchSQLite, "x.rowid"
+	if s.r.db.dialect == dialectPostgres {
+		text, id = searchAll, "x.entry"
+		if begin > 0 {
+			text = searchNewest
+		}
 	}
-	c := where(v, text)
-	c.args = append(c.args, match, from)
-	c.filter(f)
+	c := where(s.v, text)
+	c.args = append(c.args, match, s.from)
+	if text == searchNewest {
+		c.and("x.entry >= ?", begin*entriesPerShelf)
+	}
+	c.filter(s.f)
 	c.and("(e.mail is null or " + seesMail + ")")
-	c.write(order, limit)
-	rows, err := r.db.queryPlanned(ctx, c.text.String(), c.args...)
+	c.write(" order by "+id+" desc limit ?", s.limit+1)
+	rows, err := s.r.db.queryPlanned(ctx, c.text.String(), c.args...)
 	return collect(rows, err, func(rows *sql.Rows) (h hit, err error) {
 		err = rows.Scan(&h.entry, &h.issue)
 		return h, err
 	})
 }
 
-// queryPlanned is query, planned by PostgreSQL for these very arguments: for a
-// common word it is best to walk the entries, for a rare one to ask the index. A
-// prepared statement would soon have one plan for both.
+// queryPlanned is query, planned by PostgreSQL for these very arguments. A prepared
+// statement would soon have one plan for all words, common and rare.
 func (db *DB) queryPlanned(ctx context.Context, query string, args ...any) (*sql.Rows, error) {
 	if db.dialect == dialectPostgres {
 		args = append([]any{pgx.QueryExecModeCacheDescribe}, args...)

@@ -10,6 +10,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/chromedp/cdproto/network"
 	"github.com/chromedp/chromedp"
 
 	"github.com/postroom/postroom/internal/testbed"
@@ -35,8 +36,12 @@ func wait(t *testing.T, ctx context.Context, what, script string) {
 
 func do(t *testing.T, ctx context.Context, steps ...chromedp.Action[chromedp.Void]) {
 	t.Helper()
-	if err := chromedp.Do(ctx, steps...); err != nil {
-		t.Fatal(err)
+	ctx, cancel := context.WithTimeout(ctx, 60*time.Second)
+	defer cancel()
+	for i, step := range steps {
+		if err := chromedp.Do(ctx, step); err != nil {
+			t.Fatalf("step %d: %v", i, err)
+		}
 	}
 }
 
@@ -111,6 +116,28 @@ func TestAMailCanDoNothing(t *testing.T) {
 	}
 	if n := fetched.Load(); n != 0 {
 		t.Errorf("the mail loaded %d things from elsewhere", n)
+	}
+}
+
+func TestWithoutOurScripts(t *testing.T) {
+	ctx := testbed.Chromium(t)
+	o := openOffice(t)
+	o.box("Support", "support@example.net").deliver(letter("tom@example.org", "Hello", "x"), time.Now())
+	if _, err := chromedp.Call(ctx, network.SetBlockedURLs, network.SetBlockedURLsParams{URLPatterns: []*network.BlockPattern{{URLPattern: "*://*:*/*.js", Block: true}}}); err != nil {
+		t.Fatal(err)
+	}
+	do(t, ctx, chromedp.EmulateViewport(1280, 900), chromedp.Navigate(o.site.URL+"/issues"),
+		chromedp.SendKeys("#email", "ada@example.net"), chromedp.SendKeys("#password", ownPassword), chromedp.Click(chromedp.CSS("button.next")),
+		chromedp.WaitVisible("a.row"), chromedp.Click(chromedp.CSS("a.row")),
+		chromedp.WaitVisible("#note"), chromedp.SendKeys("#note", "I called."), chromedp.Click(chromedp.CSS("form.compose button")),
+		chromedp.WaitVisible(".entry.note"), chromedp.Click(chromedp.CSS("button[data-key=e]")),
+		chromedp.WaitVisible("form[action$=reopen] button"),
+		chromedp.Click(chromedp.CSS("details.menu:last-of-type summary")), chromedp.Click(chromedp.CSS("button.danger")),
+		chromedp.WaitVisible(".banner"), chromedp.Click(chromedp.CSS(".banner button")),
+		chromedp.WaitVisible(".entry.note"))
+	loaded, err := chromedp.Run(ctx, chromedp.Evaluate[bool](`!!window.htmx`))
+	if err != nil || loaded {
+		t.Errorf("the scripts were not kept out (%v)", err)
 	}
 }
 

@@ -52,6 +52,14 @@ func TestPagesFit(t *testing.T) {
 	complaints.fail(t)
 }
 
+// withoutName finds fields without a label, buttons and links without words, and
+// ids that are there twice.
+const withoutName = `[
+	...[...document.querySelectorAll("input:not([type=hidden]), select, textarea")].filter((e) => !e.labels.length && !e.ariaLabel),
+	...[...document.querySelectorAll("button, a, summary")].filter((e) => !e.textContent.trim() && !e.ariaLabel),
+	...[...document.querySelectorAll("[id]")].filter((e) => document.querySelectorAll("#" + CSS.escape(e.id)).length > 1),
+].map((e) => e.outerHTML.slice(0, 200)).join("\n")`
+
 func look(t *testing.T, ctx context.Context, address, name string, width int64, theme string) {
 	t.Helper()
 	scheme := emulation.SetEmulatedMediaParams{Features: []*emulation.MediaFeature{{Name: "prefers-color-scheme", Value: theme}}}
@@ -65,6 +73,10 @@ func look(t *testing.T, ctx context.Context, address, name string, width int64, 
 	overflow, err := chromedp.Run(ctx, chromedp.Evaluate[float64](`document.documentElement.scrollWidth - document.documentElement.clientWidth`))
 	if err != nil || overflow > 0 {
 		t.Errorf("%s is %v px wider than the screen (%v)", name, overflow, err)
+	}
+	unnamed, err := chromedp.Run(ctx, chromedp.Evaluate[string](withoutName))
+	if err != nil || unnamed != "" {
+		t.Errorf("%s has what a screen reader cannot name, or one id twice: %s (%v)", name, unnamed, err)
 	}
 	dir := os.Getenv("POSTROOM_SCREENSHOTS")
 	if dir == "" {

@@ -122,7 +122,7 @@ func (s *Server) showNewMailbox(w http.ResponseWriter, r *http.Request, by visit
 	m.Incoming = postroom.IncomingSettings{
 		Folders: []string{"INBOX"}, ConnectTimeout: postroom.DefaultConnectTimeout, AuthTimeout: postroom.DefaultAuthTimeout, PollInterval: postroom.DefaultPollInterval,
 	}
-	m.Incoming.TLS, m.Incoming.Port = postroom.TLSImplicit, 993
+	m.Incoming.TLS = postroom.TLSImplicit
 	values := settingsValues(m)
 	values.Set("address", r.FormValue("address"))
 	form, err := s.mailboxForm(r.Context(), by, "", values)
@@ -198,7 +198,7 @@ func (s *Server) changeMailbox(w http.ResponseWriter, r *http.Request, by visito
 				typed.Start.At = m.Start.At
 			}
 			m.Name, m.Address, m.Incoming, m.Outgoing = typed.Name, typed.Address, typed.Incoming, typed.Outgoing
-			m.Start, m.AfterImport, m.Visibility, m.Owner = typed.Start, typed.AfterImport, typed.Visibility, typed.Owner
+			m.Start, m.Visibility, m.Owner = typed.Start, typed.Visibility, typed.Owner
 			return nil
 		}, credential)
 	}

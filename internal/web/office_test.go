@@ -45,7 +45,16 @@ type office struct {
 
 const ownPassword = "seven quiet green umbrellas"
 
+// openOffice opens one with an administrator.
 func openOffice(t *testing.T) *office {
+	t.Helper()
+	o := openEmptyOffice(t)
+	o.admin = o.user("ada@example.net", "Ada Admin", postroom.RoleAdmin)
+	return o
+}
+
+// openEmptyOffice opens one that nobody has been in yet.
+func openEmptyOffice(t *testing.T) *office {
 	t.Helper()
 	ctx := t.Context()
 	options := store.Options{Path: filepath.Join(t.TempDir(), "postroom.db")}
@@ -91,7 +100,6 @@ func openOffice(t *testing.T) *office {
 	if o.node, err = db.JoinNode(ctx, "office"); err != nil {
 		t.Fatal(err)
 	}
-	o.admin = o.user("ada@example.net", "Ada Admin", postroom.RoleAdmin)
 	return o
 }
 

@@ -78,9 +78,23 @@ func TestNextStaysOnThisSite(t *testing.T) {
 }
 
 func TestTheFirstAdministratorComesInOnce(t *testing.T) {
-	o := openOffice(t)
-	// The office has an administrator, so nobody else becomes the first.
-	o.browser(postroom.User{}).get("/welcome/"+strings.Repeat("a", 43)).has(t, http.StatusConflict, "This link was used already, or is too old.")
+	o := openEmptyOffice(t)
+	secret, needed, err := o.door.FirstLink(t.Context())
+	if err != nil || !needed {
+		t.Fatalf("FirstLink = %v, %v", needed, err)
+	}
+	b := o.browser(postroom.User{})
+	at := "/welcome/" + secret.Reveal()
+	b.get(at).has(t, http.StatusOK, "You are the first one here.")
+	b.post(at, url.Values{"email": {"ada@example.net"}, "name": {"Ada"}, "password": {"short"}}).
+		has(t, http.StatusUnprocessableEntity, "This password is too short.", `value="ada@example.net"`, `value="Ada"`)
+	if a := b.post(at, url.Values{"email": {"ada@example.net"}, "name": {"Ada"}, "password": {ownPassword}}); a.status != http.StatusSeeOther || a.Get("Location") != "/mailboxes/new" {
+		t.Fatalf("POST welcome = %d to %q\n%s", a.status, a.Get("Location"), a.body)
+	}
+	b.get("/mailboxes/new").has(t, http.StatusOK, "Connect a mailbox")
+	for _, path := range []string{at, "/welcome/" + strings.Repeat("a", 43)} {
+		o.browser(postroom.User{}).get(path).has(t, http.StatusConflict, "This link was used already, or is too old.")
+	}
 }
 
 func TestRequestsOfOtherSitesDoNothing(t *testing.T) {

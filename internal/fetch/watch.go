@@ -9,6 +9,7 @@ import (
 	"github.com/postroom/postroom"
 	"github.com/postroom/postroom/internal/mail"
 	"github.com/postroom/postroom/internal/mail/imap"
+	"github.com/postroom/postroom/internal/store"
 )
 
 // A watch is one connection's life: a proof if one is due, passes over the
@@ -19,6 +20,8 @@ type watch struct {
 	numberings map[string]*folder
 	selected   string
 	healthy    bool // recorded as such since the connection was made
+	// folderTrouble is what was last recorded of a folder that cannot be read.
+	folderTrouble string
 }
 
 // A folder is what a watch knows of one folder of the mailbox.
@@ -37,42 +40,80 @@ func (w *watch) run(ctx context.Context) error {
 		if err := w.passAll(ctx); err != nil {
 			return err
 		}
-		if w.wantsCompare() {
-			if err := w.compareAll(ctx); err != nil {
-				return err
-			}
-		}
-		if err := w.news(ctx); err != nil {
+		if err := w.listen(ctx, time.Now().Add(w.interval())); err != nil {
 			return err
 		}
 	}
 }
 
-// passAll goes over every folder. One that cannot be opened does not keep the
-// others from being read; it is what the mailbox is in trouble with.
+// listen follows the first folder and answers who wants to compare, until it is
+// time to look at every folder again.
+func (w *watch) listen(ctx context.Context, sweep time.Time) error {
+	for {
+		if w.wantsCompare() {
+			if err := w.compareAll(ctx); err != nil {
+				return err
+			}
+		}
+		if news, err := w.news(ctx, sweep); err != nil || !news {
+			return err
+		}
+		if err := w.pass(ctx, w.m.Incoming.Folders[0]); err != nil {
+			return err
+		}
+	}
+}
+
+// interval is how often every folder is looked at, whatever the server says. It
+// is also what finds a connection that has gone silent.
+func (w *watch) interval() time.Duration {
+	if w.m.Incoming.PollInterval > 0 {
+		return w.m.Incoming.PollInterval
+	}
+	return postroom.DefaultPollInterval
+}
+
+// passAll goes over every folder, the first one last, so that it stays selected.
+// One that cannot be opened does not keep the others from being read; it is what
+// the mailbox is in trouble with.
 func (w *watch) passAll(ctx context.Context) error {
+	folders := w.m.Incoming.Folders
 	var trouble error
-	for _, name := range w.m.Incoming.Folders {
-		err := w.pass(ctx, name)
+	for i := range folders {
+		err := w.pass(ctx, folders[(i+1)%len(folders)])
 		if err == nil {
 			continue
 		}
-		if _, refused := mail.RefusalOf(err); !refused || !w.client.Usable() || len(w.m.Incoming.Folders) == 1 {
+		if _, refused := mail.RefusalOf(err); !refused || !w.client.Usable() || len(folders) == 1 {
 			return err
 		}
 		w.selected = ""
 		trouble = errors.Join(trouble, err)
 	}
 	if trouble != nil {
-		w.healthy = false
-		return w.note(ctx, trouble, false)
+		return w.noteFolder(ctx, trouble)
 	}
 	if !w.healthy {
-		w.healthy = true
+		w.healthy, w.folderTrouble = true, ""
 		w.m.State, w.m.Fault = postroom.MailboxActive, nil
 		return w.ledger.RecordHealth(ctx, w.fence, w.version)
 	}
 	return nil
+}
+
+// noteFolder records that a folder cannot be read while the others are; it is
+// tried again with the next pass. The same trouble is recorded once.
+func (w *watch) noteFolder(ctx context.Context, err error) error {
+	fault := w.fleet.Explain(err, w.m, w.login)
+	if fault == nil || fault.Explanation == w.folderTrouble {
+		return nil
+	}
+	w.healthy, w.folderTrouble = false, fault.Explanation
+	w.fleet.Troubled(fault)
+	trouble := store.Trouble{State: w.m.State.StateFor(fault.Kind), Fault: fault, NextTry: time.Now().Add(w.interval()), Failures: 1}
+	w.fleet.Log.WarnContext(ctx, "a folder cannot be read", "mailbox", w.m.ID, "state", trouble.State, "class", fault.Class, "err", err)
+	w.m.State, w.m.Fault = trouble.State, fault
+	return w.ledger.RecordTrouble(ctx, w.fence, w.version, trouble)
 }
 
 // choose selects a folder unless it is selected already, and settles which
@@ -131,43 +172,43 @@ func (w *watch) list(ctx context.Context, f *folder) error {
 	return w.book(ctx, f, uids)
 }
 
-// news waits until the server says that something has changed, until it is time
-// to look anyway, or until somebody wants a comparison. The sweep is the poll
-// interval: it is what finds a connection that has gone silent.
-func (w *watch) news(ctx context.Context) error {
-	wait := w.m.Incoming.PollInterval
-	if wait <= 0 {
-		wait = postroom.DefaultPollInterval
-	}
+// news waits until the server says that something has changed in the first
+// folder, or until somebody nudges; then it is true. It is false when it is time
+// to look at every folder: at sweep, or when a message is due to be tried again.
+func (w *watch) news(ctx context.Context, sweep time.Time) (bool, error) {
 	for _, f := range w.numberings {
 		next, ok, err := w.ledger.NextWanted(ctx, f.ID)
 		if err != nil {
-			return err
+			return false, err
 		}
-		if ok {
-			wait = max(min(wait, time.Until(next)), 10*time.Millisecond)
+		if ok && next.Before(sweep) {
+			sweep = next
 		}
 	}
-	first := w.m.Incoming.Folders[0]
-	if w.client.Has("IDLE") {
-		if w.selected != first {
-			if _, err := w.choose(ctx, first); err != nil {
-				return err
-			}
-			return nil // what came while another folder was open is looked at first
-		}
-		_, err := w.client.Idle(ctx, min(wait, w.fleet.IdleAtMost))
-		return err
+	wait := max(time.Until(sweep), 10*time.Millisecond)
+	if w.client.Has("IDLE") && w.selected == w.m.Incoming.Folders[0] {
+		news, err := w.client.Idle(ctx, min(wait, w.fleet.IdleAtMost))
+		return news || w.nudged() || time.Now().Before(sweep), err
 	}
 	timer := time.NewTimer(wait)
 	defer timer.Stop()
 	select {
 	case <-ctx.Done():
-		return ctx.Err()
+		return false, ctx.Err()
 	case <-w.wake:
-		return nil
+		return w.wantsCompare(), nil
 	case <-timer.C:
 	}
 	_, err := w.client.Noop(ctx)
-	return err
+	return false, err
+}
+
+// nudged takes the nudge that has ended a wait, if there was one.
+func (w *watch) nudged() bool {
+	select {
+	case <-w.wake:
+		return true
+	default:
+		return false
+	}
 }

@@ -10,6 +10,7 @@ import (
 	"net/url"
 	"os"
 	"runtime"
+	"slices"
 	"time"
 
 	"modernc.org/sqlite"
@@ -27,7 +28,7 @@ func (c connector) Driver() driver.Driver                        { return c.driv
 // openSQLite opens the file with one writing connection and a few reading ones.
 // synchronous=full makes a commit last through a power cut; the journal is a WAL
 // so that readers never wait for the writer. auto_vacuum takes effect before the
-// first table only, which is why it is said at every opening.
+// first table only; on a connection that reads it would wait for the writer.
 //
 // The file is made for its owner's eyes only; SQLite gives the files beside it the
 // same permissions.
@@ -48,20 +49,18 @@ func (db *DB) openSQLite(path string) error {
 		return err
 	}
 	dsn := func(pragmas ...string) string {
-		pragmas = append([]string{
-			"busy_timeout(10000)",
-			"auto_vacuum(incremental)",
+		pragmas = slices.Concat([]string{"busy_timeout(10000)"}, pragmas, []string{
 			"journal_mode(wal)",
 			"synchronous(full)",
 			"foreign_keys(on)",
 			"mmap_size(0)",
 			"temp_store(memory)",
-		}, pragmas...)
+		})
 		values := url.Values{"_txlock": {"immediate"}, "_pragma": pragmas}
 		return "file:" + (&url.URL{Path: path}).EscapedPath() + "?" + values.Encode()
 	}
-	db.write = sql.OpenDB(connector{dsn("cache_size(-16000)"), d})
-	db.read = sql.OpenDB(connector{dsn("cache_size(-4000)", "query_only(on)"), d})
+	db.write = sql.OpenDB(connector{dsn("auto_vacuum(incremental)", "cache_size(-16000)"), d})
+	db.read = sql.OpenDB(connector{dsn("query_only(on)", "cache_size(-4000)"), d})
 	db.write.SetMaxOpenConns(1)
 	db.read.SetMaxOpenConns(max(4, runtime.NumCPU()))
 	db.read.SetMaxIdleConns(max(4, runtime.NumCPU()))

@@ -174,7 +174,11 @@ const settleArrival = `
 // that this mailbox has already are recognised here and keep the verdict of the
 // first. An arrival that has been settled meanwhile is passed over.
 func (db *DB) RecordBytes(ctx context.Context, f Fence, brought []Brought) error {
-	err := db.commit(ctx, func(t *tx) error {
+	sums := make([][]byte, len(brought)) // two nodes may bring the same bytes at once
+	for i := range brought {
+		sums[i] = brought[i].Raw.SHA256[:]
+	}
+	err := db.commitLocked(ctx, lockKeys(sums), func(t *tx) error {
 		if err := t.hold(f); err != nil {
 			return err
 		}
@@ -196,39 +200,55 @@ func (t *tx) recordBytes(m postroom.MailboxID, b *Brought) error {
 	var numbering postroom.NumberingID
 	err := t.row(arrivalToFill, b.Arrival).Scan(&numbering)
 	if noRows(err) {
-		if b.Raw.id != 0 {
-			return t.dropRaw(b.Raw.id)
-		}
-		return nil
+		return t.dropAhead(b.Raw)
 	}
 	if err != nil {
 		return err
 	}
-	id, err := t.keepRaw(b.Raw)
+	id, erased, err := t.knownRaw(b.Raw)
+	if err != nil {
+		return err
+	}
+	var earlier earlierArrival
+	if id != 0 && b.HasMessageID {
+		if earlier, err = t.earlierWith(id, m, b.Arrival); err != nil {
+			return err
+		}
+	}
+	if erased && earlier.state == postroom.ArrivalDeleted { // what was erased does not come back
+		err = t.dropAhead(b.Raw)
+	} else {
+		id, err = t.keepRaw(b.Raw, id, erased)
+	}
 	if err != nil {
 		return err
 	}
 	if err := t.exec(fillArrival, b.Arrival, id, b.Raw.SizeBytes, nullMicros(b.InternalDate), int64(b.GmailID)); err != nil {
 		return err
 	}
-	if !b.HasMessageID {
+	if earlier.id == 0 {
 		return nil
 	}
-	var earlier postroom.ArrivalID
-	var state postroom.ArrivalState
-	var mail postroom.MailID
-	err = t.row(earlierBytes, id, m, b.Arrival).Scan(&earlier, &state, &mail)
-	if noRows(err) {
-		return nil
-	}
-	if err != nil {
-		return err
-	}
-	verdict, reason := sameVerdict(earlier, state)
+	verdict, reason := sameVerdict(earlier.id, earlier.state)
 	if err := t.exec(settleArrival, b.Arrival, string(verdict), reason); err != nil {
 		return err
 	}
-	return t.exec(`update arrival set mail = $2 where id = $1`, b.Arrival, nullID(mail))
+	return t.exec(`update arrival set mail = $2 where id = $1`, b.Arrival, nullID(earlier.mail))
+}
+
+// An earlierArrival is the first with the same bytes in its mailbox; id 0: none.
+type earlierArrival struct {
+	id    postroom.ArrivalID
+	state postroom.ArrivalState
+	mail  postroom.MailID
+}
+
+func (t *tx) earlierWith(raw postroom.RawID, m postroom.MailboxID, except postroom.ArrivalID) (e earlierArrival, err error) {
+	err = t.row(earlierBytes, raw, m, except).Scan(&e.id, &e.state, &e.mail)
+	if noRows(err) {
+		return earlierArrival{}, nil
+	}
+	return e, err
 }
 
 // sameVerdict is what becomes of content that is here already.

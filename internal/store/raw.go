@@ -123,6 +123,8 @@ func (db *DB) writeAhead(ctx context.Context, raw *Raw) error {
 			if err := t.row(insertRaw, nil, 0, 0, 0).Scan(&id); err != nil {
 				return err
 			}
+		} else if n, err := t.changed(`update raw set created_at = db_now() where id = $1`, id); err != nil || n == 0 {
+			return errors.Join(err, fmt.Errorf("raw %s, begun before, is here no more", id))
 		}
 		return t.insertChunks(id, raw.written, raw.chunks)
 	})
@@ -148,6 +150,14 @@ func (db *DB) dropAhead(ctx context.Context, id postroom.RawID) error {
 	return db.commit(ctx, func(t *tx) error { return t.dropRaw(id) })
 }
 
+// dropAhead removes what was written ahead of raw.
+func (t *tx) dropAhead(raw *Raw) error {
+	if raw.id == 0 {
+		return nil
+	}
+	return t.dropRaw(raw.id)
+}
+
 func (t *tx) dropRaw(id postroom.RawID) error {
 	if err := t.exec(`delete from raw_chunk where id between $1 and $2`, firstChunk(id), lastChunk(id)); err != nil {
 		return err
@@ -160,23 +170,24 @@ func lastChunk(id postroom.RawID) int64  { return int64(id)*chunksPerRaw + chunk
 
 const rawBySum = `select id, coalesce(erased_at, 0) from raw where sha256 = $1`
 
-// keepRaw makes sure that the bytes are in the database and returns their id.
-// The same bytes are kept once.
-func (t *tx) keepRaw(raw *Raw) (postroom.RawID, error) {
-	var id postroom.RawID
-	var erased int64
-	err := t.row(rawBySum, raw.SHA256[:]).Scan(&id, &erased)
-	switch {
-	case noRows(err):
-		return t.newRaw(raw)
-	case err != nil:
-		return 0, err
+// knownRaw finds the bytes by their fingerprint; id 0: they were never here.
+func (t *tx) knownRaw(raw *Raw) (id postroom.RawID, erased bool, err error) {
+	var erasedAt int64
+	err = t.row(rawBySum, raw.SHA256[:]).Scan(&id, &erasedAt)
+	if noRows(err) {
+		return 0, false, nil
 	}
-	if erased == 0 {
-		if raw.id != 0 {
-			return id, t.dropRaw(raw.id)
-		}
-		return id, nil
+	return id, erasedAt != 0, err
+}
+
+// keepRaw makes sure that the bytes are in the database and returns their id; id
+// and erased are what knownRaw has found. The same bytes are kept once.
+func (t *tx) keepRaw(raw *Raw, id postroom.RawID, erased bool) (postroom.RawID, error) {
+	switch {
+	case id == 0:
+		return t.newRaw(raw)
+	case !erased:
+		return id, t.dropAhead(raw)
 	}
 	if raw.id != 0 { // move the chunks written ahead under the old fingerprint
 		if err := t.exec(`update raw_chunk set id = id - $1 + $2 where id between $3 and $4`,
@@ -204,14 +215,18 @@ func (t *tx) newRaw(raw *Raw) (id postroom.RawID, err error) {
 	if err := t.insertChunks(id, raw.written, raw.chunks); err != nil {
 		return 0, err
 	}
-	return id, t.exec(`update raw set sha256 = $2, size_bytes = $3, chunks = $4, packed = $5 where id = $1`,
+	n, err := t.changed(`update raw set sha256 = $2, size_bytes = $3, chunks = $4, packed = $5 where id = $1`,
 		id, raw.SHA256[:], raw.SizeBytes, chunks, raw.packed)
+	if err == nil && n == 0 {
+		err = fmt.Errorf("what was written ahead as raw %s has been swept", id)
+	}
+	return id, err
 }
 
 const sweepRaws = `select id from raw where sha256 is null and created_at < db_now() - $1 limit 100`
 
 // SweepOrphans removes chunks that were written ahead for a commit that never
-// came, an hour later at the earliest.
+// came, an hour after the last of them at the earliest.
 func (db *DB) SweepOrphans(ctx context.Context) (swept int, err error) {
 	const hour = 3600 * 1e6
 	err = db.commit(ctx, func(t *tx) error {

@@ -22,6 +22,7 @@ import (
 
 	"github.com/jackc/pgx/v5"
 
+	"github.com/postroom/postroom"
 	"github.com/postroom/postroom/internal/api"
 	"github.com/postroom/postroom/internal/simulator"
 	"github.com/postroom/postroom/internal/testbed"
@@ -390,33 +391,44 @@ func (i *installed) balanced(m api.Mailbox, want int) {
 	}
 }
 
-// entriesOnce fails the test unless the issues hold each of so many mails once.
+// entriesOnce fails the test unless there are so many different mails, and each
+// is in its issue once.
 func (i *installed) entriesOnce(want int) {
 	i.Helper()
-	mails := make(map[string]int)
+	mails := make(map[string]map[string]bool) // of each issue, by the ledger
+	count := 0
 	for _, a := range all[api.Arrival](i, "/arrivals", nil) {
-		if a.Mail != nil {
-			mails[*a.Mail]++
+		if a.Mail == nil || a.Issue == nil {
+			continue
+		}
+		if mails[*a.Issue] == nil {
+			mails[*a.Issue] = make(map[string]bool)
+		}
+		if !mails[*a.Issue][*a.Mail] {
+			mails[*a.Issue][*a.Mail] = true
+			count++
 		}
 	}
-	if len(mails) != want {
-		i.Errorf("%d different mails are filed, want %d", len(mails), want)
+	if count != want {
+		i.Errorf("%d different mails are filed, want %d", count, want)
 	}
-	entries := make(map[string]int)
 	for _, issue := range all[api.Issue](i, "/issues", nil) {
-		for _, e := range all[api.Entry](i, "/issues/"+issue.ID+"/entries", nil) {
-			if e.Mail != nil {
-				entries[e.Mail.ID]++
+		entries := issue.Entries
+		if entries != len(mails[issue.ID]) {
+			entries = 0
+			for _, e := range all[api.Entry](i, "/issues/"+issue.ID+"/entries", nil) {
+				if e.Kind == string(postroom.EntryMail) {
+					entries++
+				}
 			}
 		}
-	}
-	for mail := range mails {
-		if entries[mail] != 1 {
-			i.Errorf("mail %s has %d entries, want 1", mail, entries[mail])
+		if entries != len(mails[issue.ID]) {
+			i.Errorf("issue %d has %d mails as entries, %d by the ledger", issue.Number, entries, len(mails[issue.ID]))
 		}
+		delete(mails, issue.ID)
 	}
-	if len(entries) != want {
-		i.Errorf("the issues have %d mails, want %d", len(entries), want)
+	if len(mails) != 0 {
+		i.Errorf("%d issues of the ledger are not in the list", len(mails))
 	}
 }
 

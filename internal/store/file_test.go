@@ -437,6 +437,53 @@ func TestTwoNodesAtOnce(t *testing.T) {
 	})
 }
 
+func TestTwoNodesBringTheSameBytes(t *testing.T) {
+	ctx := context.Background()
+	eachDatabase(t, func(t *testing.T, db *DB) {
+		if db.dialect != dialectPostgres {
+			return // one node has it to itself
+		}
+		second, err := Open(ctx, Options{URL: db.url})
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer second.Close()
+		one, two := newPostman(t, db, "one"), newPostman(t, second, "two")
+		boxes := []postroom.MailboxID{one.mailbox("a"), two.mailbox("b")}
+		for round := range uint32(20) {
+			ready, start := make(chan struct{}, 2), make(chan struct{})
+			var wait sync.WaitGroup
+			for who, p := range []*postman{one, two} {
+				box, f := boxes[who], p.fence(boxes[who])
+				var names []Listed
+				for n := range uint32(50) {
+					names = append(names, Listed{Name: postroom.Name{UID: round*50 + n + 1}, State: postroom.ArrivalWaiting})
+				}
+				p.must(p.db.BookNames(ctx, f, p.box[box], names, round*50+50))
+				wanted, err := p.db.WantedArrivals(ctx, p.box[box].ID, 0, 50)
+				p.must(err)
+				brought := make([]Brought, len(wanted))
+				for i, w := range wanted {
+					raw, err := p.db.ReadRaw(ctx, strings.NewReader(fmt.Sprint(w.Name.UID)), 1<<20, nil)
+					p.must(err)
+					brought[(i+25*who)%50] = Brought{Arrival: w.ID, Raw: raw, HasMessageID: true}
+				}
+				wait.Go(func() {
+					ready <- struct{}{}
+					<-start
+					if err := p.db.RecordBytes(ctx, f, brought); err != nil {
+						t.Error(err)
+					}
+				})
+			}
+			<-ready
+			<-ready
+			close(start)
+			wait.Wait()
+		}
+	})
+}
+
 func TestFencedWritesAreRefused(t *testing.T) {
 	ctx := context.Background()
 	eachDatabase(t, func(t *testing.T, db *DB) {

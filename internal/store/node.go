@@ -37,10 +37,15 @@ const insertNode = `
 	insert into node (name, started_at, heartbeat_at) values ($1, db_now(), db_now()) returning id`
 
 // JoinNode enters this process among the nodes. Whoever had the same name is
-// gone: a name belongs to a data directory, which only one process can hold.
+// gone: a name belongs to a data directory, which only one process can hold. On
+// SQLite there is no other node, whatever its name was before the file was moved.
 func (db *DB) JoinNode(ctx context.Context, name string) (id postroom.NodeID, err error) {
+	gone, args := `delete from node where name = $1`, []any{name}
+	if db.dialect == dialectSQLite {
+		gone, args = `delete from node`, nil
+	}
 	err = db.commit(ctx, func(t *tx) error {
-		if err := t.exec(`delete from node where name = $1`, name); err != nil {
+		if err := t.exec(gone, args...); err != nil {
 			return err
 		}
 		return t.row(insertNode, name).Scan(&id)
@@ -51,8 +56,13 @@ func (db *DB) JoinNode(ctx context.Context, name string) (id postroom.NodeID, er
 	return id, nil
 }
 
-// Heartbeat says that the node lives, and forgets nodes that have not said so
-// for longer than dead. ErrFenced: this node has itself been given up.
+// A node that is given up for dead keeps its row, with the heartbeat 0: should it
+// live after all, its next heartbeat brings it back, to whatever nobody has taken.
+const buryNodes = `
+	update node set heartbeat_at = 0 where heartbeat_at < db_now() - $1 and heartbeat_at > 0`
+
+// Heartbeat says that the node lives, and gives up nodes that have not said so for
+// longer than dead. ErrFenced: another process has taken this node's name.
 func (db *DB) Heartbeat(ctx context.Context, id postroom.NodeID, dead time.Duration) error {
 	return db.commit(ctx, func(t *tx) error {
 		n, err := t.changed(`update node set heartbeat_at = db_now() where id = $1`, id)
@@ -62,44 +72,43 @@ func (db *DB) Heartbeat(ctx context.Context, id postroom.NodeID, dead time.Durat
 		if n == 0 {
 			return ErrFenced
 		}
-		return t.exec(`delete from node where heartbeat_at < db_now() - $1`, dead.Microseconds())
+		return t.exec(buryNodes, dead.Microseconds())
 	})
 }
 
+// A lease is free when nobody holds it, or a node that is dead. Its own are not
+// free to a node that is thought dead.
 const freeLeases = `
 	update lease set node = $1, epoch = epoch + 1
 	where mailbox in (
 		select l.mailbox from lease l
-		where l.node is null or not exists (select 1 from node n where n.id = l.node)
+		where l.node is null or l.node <> $1 and not exists (select 1 from node n where n.id = l.node and n.heartbeat_at > 0)
 		order by l.mailbox limit $2 /*pg for update skip locked */
 	)`
 
 const shareOfLeases = `
-	select (select count(*) from lease), (select count(*) from node), (select count(*) from lease where node = $1),
-		(select count(*) from lease l where l.node is null or not exists (select 1 from node n where n.id = l.node))`
+	select count(*), coalesce(sum(case when l.node = $1 then 1 else 0 end), 0),
+		coalesce(sum(case when l.node is null or l.node <> $1 and n.id is null then 1 else 0 end), 0),
+		(select count(*) from node where heartbeat_at > 0)
+	from lease l left join node n on n.id = l.node and n.heartbeat_at > 0`
 
 // TakeLeases takes free mailboxes, and those of dead nodes, up to this node's
 // fair share. It returns how many the node holds above its share and should give
-// up; less than zero says how many it took just now. Where there is nothing to
-// take it writes nothing.
+// up. Where there is nothing to take it writes nothing.
 func (db *DB) TakeLeases(ctx context.Context, id postroom.NodeID) (surplus int, err error) {
 	var leases, nodes, held, free int
-	if err := db.queryRow(ctx, shareOfLeases, id).Scan(&leases, &nodes, &held, &free); err != nil {
+	if err := db.queryRow(ctx, shareOfLeases, id).Scan(&leases, &held, &free, &nodes); err != nil {
 		return 0, fmt.Errorf("count mailboxes: %w", err)
 	}
 	share := (leases + max(nodes, 1) - 1) / max(nodes, 1)
 	if held >= share || free == 0 {
 		return max(held-share, 0), nil
 	}
-	var taken int64
-	err = db.commit(ctx, func(t *tx) (err error) {
-		taken, err = t.changed(freeLeases, id, share-held)
-		return err
-	})
+	err = db.commit(ctx, func(t *tx) error { return t.exec(freeLeases, id, share-held) })
 	if err != nil {
 		return 0, fmt.Errorf("take mailboxes: %w", err)
 	}
-	return -int(taken), nil
+	return 0, nil
 }
 
 // GiveUpLeases lets other nodes have these mailboxes. What is no longer held is
@@ -168,11 +177,13 @@ const mailboxesChanged = `
 
 // MailboxesChangedAfter returns the mailboxes that were added, changed or removed
 // after a position among events, and how far the events go.
+// Before the first of all positions nothing has changed: whoever begins there
+// looks at every mailbox anyway.
 func (db *DB) MailboxesChangedAfter(ctx context.Context, position int64) (changed []postroom.MailboxID, last int64, err error) {
 	if err := db.queryRow(ctx, `select coalesce(max(position), 0) from event`).Scan(&last); err != nil {
 		return nil, position, fmt.Errorf("look for changed mailboxes: %w", err)
 	}
-	if last <= position {
+	if last <= position || position < 0 {
 		return nil, last, nil
 	}
 	rows, err := db.query(ctx, mailboxesChanged, position, last)

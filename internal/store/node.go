@@ -94,7 +94,8 @@ const shareOfLeases = `
 
 // TakeLeases takes free mailboxes, and those of dead nodes, up to this node's
 // fair share. It returns how many the node holds above its share and should give
-// up. Where there is nothing to take it writes nothing.
+// up; less than zero says how many it took just now. Where there is nothing to
+// take it writes nothing.
 func (db *DB) TakeLeases(ctx context.Context, id postroom.NodeID) (surplus int, err error) {
 	var leases, nodes, held, free int
 	if err := db.queryRow(ctx, shareOfLeases, id).Scan(&leases, &held, &free, &nodes); err != nil {
@@ -104,11 +105,15 @@ func (db *DB) TakeLeases(ctx context.Context, id postroom.NodeID) (surplus int, 
 	if held >= share || free == 0 {
 		return max(held-share, 0), nil
 	}
-	err = db.commit(ctx, func(t *tx) error { return t.exec(freeLeases, id, share-held) })
+	var taken int64
+	err = db.commit(ctx, func(t *tx) (err error) {
+		taken, err = t.changed(freeLeases, id, share-held)
+		return err
+	})
 	if err != nil {
 		return 0, fmt.Errorf("take mailboxes: %w", err)
 	}
-	return 0, nil
+	return -int(taken), nil
 }
 
 // GiveUpLeases lets other nodes have these mailboxes. What is no longer held is

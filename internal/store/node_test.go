@@ -28,7 +28,7 @@ func (p *postman) look(dead time.Duration) {
 	owned, err := p.db.OwnedMailboxes(ctx, p.node)
 	p.must(err)
 	var fences []Fence
-	for _, o := range owned[len(owned)-surplus:] {
+	for _, o := range owned[len(owned)-max(surplus, 0):] {
 		fences = append(fences, o.Fence)
 	}
 	p.must(p.db.GiveUpLeases(ctx, fences))

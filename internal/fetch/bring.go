@@ -9,7 +9,6 @@ import (
 	"time"
 
 	"github.com/postroom/postroom"
-	"github.com/postroom/postroom/internal/mail"
 	"github.com/postroom/postroom/internal/mail/imap"
 	"github.com/postroom/postroom/internal/store"
 )
@@ -30,7 +29,7 @@ const (
 	bringAtOnce = 200     // messages asked for in one command
 	commitCount = 64      // messages in one commit 1
 	commitBytes = 4 << 20 // raw bytes in one commit 1, about
-	maxTries    = 3       // of bringing in one message
+	largeBytes  = 1 << 20 // a message from here on may take its time
 	graceToStop = 8 * time.Second
 )
 
@@ -59,11 +58,11 @@ func (w *watch) judge(ctx context.Context, f *folder, uids []uint32) ([]store.Li
 	names := make([]store.Listed, len(uids))
 	for i, uid := range uids {
 		names[i] = store.Listed{Name: postroom.Name{UID: uid}, State: postroom.ArrivalWaiting}
-		if int64(uid) <= f.Floor {
+		if int64(uid) <= f.Floor && w.m.Start.Kind == postroom.StartNow { // which may have been chosen anew since
 			names[i].State, names[i].Reason = postroom.ArrivalBeforeStart, "It was in the folder when the mailbox was connected."
 		}
 	}
-	if f.Floor != postroom.FloorByDate || w.m.Start.Kind == postroom.StartAll {
+	if !w.judgesByDate(f) {
 		return names, nil
 	}
 	index := make(map[uint32]int, len(uids))
@@ -88,6 +87,11 @@ func (w *watch) judge(ctx context.Context, f *folder, uids []uint32) ([]store.Li
 	return names, nil // in doubt a message is brought in
 }
 
+// judgesByDate says whether it is dates that decide what is before the start.
+func (w *watch) judgesByDate(f *folder) bool {
+	return w.m.Start.Kind == postroom.StartDate || w.m.Start.Kind == postroom.StartNow && f.Floor == postroom.FloorByDate
+}
+
 // bring fetches one batch of messages whose bytes are wanted; more says that there
 // may be others.
 func (w *watch) bring(ctx context.Context, f *folder) (more bool, err error) {
@@ -95,79 +99,25 @@ func (w *watch) bring(ctx context.Context, f *folder) (more bool, err error) {
 	if err != nil || len(wanted) == 0 {
 		return false, err
 	}
-	b := newBatch(w, wanted)
+	b := newBatch(w, f, wanted)
+	refusal, err := w.ask(ctx, b)
+	if err == nil {
+		err = w.notGiven(ctx, f, b, refusal)
+	}
+	return err == nil, err
+}
+
+// ask asks the server for the messages of a batch, and has what it gives recorded.
+// A refusal leaves the connection standing, an error does not.
+func (w *watch) ask(ctx context.Context, b *batch) (refusal, err error) {
 	err = w.client.Bodies(ctx, b.uids(), func(fact imap.Fact, body io.Reader) error { return b.take(ctx, fact, body) })
 	if flushed := b.finish(ctx); flushed != nil {
-		return false, flushed
+		return nil, flushed
 	}
 	if err != nil && !w.client.Usable() {
-		return false, w.cutAt(ctx, b, err)
+		return nil, w.cutAt(ctx, b, err)
 	}
-	if err := w.notGiven(ctx, b, err); err != nil {
-		return false, err
-	}
-	return true, nil
-}
-
-// cutAt handles a connection that ended while messages were being read: the one
-// it ended at may be the cause, so that it is counted against it.
-func (w *watch) cutAt(ctx context.Context, b *batch, cause error) error {
-	if ctx.Err() != nil {
-		return ctx.Err()
-	}
-	if at, ok := b.suspect(); ok {
-		reason := "The connection ended while this message was being read."
-		if err := w.failed(ctx, at, reason); err != nil {
-			return err
-		}
-	}
-	return cause
-}
-
-// notGiven settles what was asked for and not given: names that the server no
-// longer lists have vanished, others are tried again, three times in all.
-func (w *watch) notGiven(ctx context.Context, b *batch, refusal error) error {
-	missing := b.missing()
-	if len(missing) == 0 {
-		return nil
-	}
-	listed, err := w.client.UIDs(ctx, missing[0].Name.UID)
-	if err != nil {
-		return err
-	}
-	here := make(map[uint32]bool, len(listed))
-	for _, uid := range listed {
-		here[uid] = true
-	}
-	reason := "The server lists this message but does not give it."
-	if r, ok := mail.RefusalOf(refusal); ok && r.Reply != "" {
-		reason += " It says: " + r.Reply
-	}
-	var vanished []postroom.ArrivalID
-	for _, m := range missing {
-		if !here[m.Name.UID] {
-			vanished = append(vanished, m.ID)
-		} else if err := w.failed(ctx, m, reason); err != nil {
-			return err
-		}
-	}
-	if len(vanished) == 0 {
-		return nil
-	}
-	return w.ledger.Settle(ctx, w.fence, vanished, postroom.ArrivalVanished, "It was gone from the server before it could be read.")
-}
-
-// failed counts a try of a message and plans the next: a minute later, then five.
-func (w *watch) failed(ctx context.Context, m store.Wanted, reason string) error {
-	pause := w.fleet.FirstRetry
-	if m.Tries > 0 {
-		pause *= 5
-	}
-	gone, err := w.ledger.RecordFailedTry(ctx, w.fence, m.ID, reason, time.Now().Add(pause), maxTries)
-	if gone {
-		w.fleet.Log.WarnContext(ctx, "message quarantined", "mailbox", w.m.ID, "arrival", m.ID)
-	}
-	return err
+	return err, nil
 }
 
 // A batch is the messages of one command on their way into the ledger. While the
@@ -180,11 +130,12 @@ type batch struct {
 	reading  uint32 // the UID that is being read; 0: none
 	brought  []store.Brought
 	bytes    int64
+	byDate   bool       // messages nobody has judged yet are judged by their dates
 	flushing chan error // nil: no commit is under way
 }
 
-func newBatch(w *watch, wanted []store.Wanted) *batch {
-	b := &batch{w: w, wanted: wanted, byUID: make(map[uint32]store.Wanted, len(wanted)), taken: make(map[uint32]bool, len(wanted))}
+func newBatch(w *watch, f *folder, wanted []store.Wanted) *batch {
+	b := &batch{w: w, wanted: wanted, byDate: w.judgesByDate(f), byUID: make(map[uint32]store.Wanted, len(wanted)), taken: make(map[uint32]bool, len(wanted))}
 	for _, m := range wanted {
 		b.byUID[m.Name.UID] = m
 	}
@@ -205,6 +156,11 @@ func (b *batch) take(ctx context.Context, fact imap.Fact, body io.Reader) error 
 	if !asked || b.taken[fact.UID] {
 		return nil
 	}
+	if fact.SizeBytes >= largeBytes { // what is here already does not wait for it
+		if err := b.flush(ctx); err != nil {
+			return err
+		}
+	}
 	b.reading = fact.UID
 	one := store.Brought{Arrival: m.ID, InternalDate: fact.InternalDate, GmailID: fact.GmailID}
 	var err error
@@ -224,7 +180,7 @@ func (b *batch) take(ctx context.Context, fact imap.Fact, body io.Reader) error 
 		return err
 	}
 	b.reading, b.taken[fact.UID] = 0, true
-	if m.Unjudged && b.w.m.Start.Kind == postroom.StartDate && !b.w.m.Start.Covers(fact.InternalDate, received) {
+	if m.Unjudged && b.byDate && !b.w.m.Start.Covers(fact.InternalDate, received) {
 		return b.w.beforeStart(ctx, m.ID, one.Raw)
 	}
 	b.brought = append(b.brought, one)
@@ -282,28 +238,6 @@ func (b *batch) wait() error {
 // finish commits the rest and waits until nothing is under way.
 func (b *batch) finish(ctx context.Context) error {
 	return errors.Join(b.flush(ctx), b.wait())
-}
-
-func (b *batch) missing() []store.Wanted {
-	var missing []store.Wanted
-	for _, m := range b.wanted {
-		if !b.taken[m.Name.UID] {
-			missing = append(missing, m)
-		}
-	}
-	return missing
-}
-
-// suspect is the message at which a connection broke: the one that was being
-// read, or the first that was asked for, when none came.
-func (b *batch) suspect() (store.Wanted, bool) {
-	if b.reading != 0 {
-		return b.byUID[b.reading], true
-	}
-	if len(b.taken) == 0 && len(b.wanted) > 0 {
-		return b.wanted[0], true
-	}
-	return store.Wanted{}, false
 }
 
 // hasMessageID says whether a header names its message (RFC 5322 section 3.6.4).

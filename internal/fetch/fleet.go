@@ -4,11 +4,12 @@ package fetch
 
 import (
 	"context"
-	"errors"
-	"fmt"
 	"log/slog"
-	"sync"
+	"maps"
+	"slices"
 	"time"
+
+	"golang.org/x/sync/errgroup"
 
 	"github.com/postroom/postroom"
 	"github.com/postroom/postroom/internal/mail/imap"
@@ -77,6 +78,16 @@ const (
 // Run reads mailboxes until ctx ends; then it stops every reader and waits for it.
 func (f *Fleet) Run(ctx context.Context) error {
 	f.withDefaults()
+	parts, ctx := errgroup.WithContext(ctx)
+	if !f.Alone {
+		parts.Go(func() error { return f.beat(ctx) })
+	}
+	parts.Go(func() error { return f.lookAfter(ctx) })
+	return parts.Wait()
+}
+
+// lookAfter keeps the readers in step with what this node owns.
+func (f *Fleet) lookAfter(ctx context.Context) error {
 	defer f.stopAll()
 	tick := time.NewTicker(lookInterval)
 	defer tick.Stop()
@@ -85,9 +96,6 @@ func (f *Fleet) Run(ctx context.Context) error {
 	for {
 		var err error
 		if position, err = f.look(ctx, position, &reconciled); err != nil && ctx.Err() == nil {
-			if errors.Is(err, store.ErrFenced) {
-				return fmt.Errorf("this node was given up by the others: %w", err)
-			}
 			f.Log.ErrorContext(ctx, "cannot look after mailboxes", "err", err)
 		}
 		select {
@@ -128,13 +136,8 @@ func (f *Fleet) withDefaults() {
 	}
 }
 
-// look is one turn: the heartbeat, what people have changed, who wants to compare.
+// look is one turn: the fair share, what people have changed, who wants to compare.
 func (f *Fleet) look(ctx context.Context, position int64, reconciled *time.Time) (int64, error) {
-	if !f.Alone {
-		if err := f.Ledger.Heartbeat(ctx, f.Node, f.DeadAfter); err != nil {
-			return position, err
-		}
-	}
 	surplus, err := f.Ledger.TakeLeases(ctx, f.Node)
 	if err != nil {
 		return position, err
@@ -143,7 +146,7 @@ func (f *Fleet) look(ctx context.Context, position int64, reconciled *time.Time)
 	if err != nil {
 		return position, err
 	}
-	if len(changed) > 0 || surplus != 0 || time.Since(*reconciled) > reconcileInterval {
+	if len(changed) > 0 || surplus != 0 || f.hasEnded() || time.Since(*reconciled) > reconcileInterval {
 		if err := f.reconcile(ctx, surplus); err != nil {
 			return position, err
 		}
@@ -170,24 +173,23 @@ func (f *Fleet) reconcile(ctx context.Context, surplus int) error {
 		}
 		owned = owned[:len(owned)-surplus]
 	}
-	wanted := make(map[postroom.MailboxID]bool, len(owned))
+	wanted := make(map[postroom.MailboxID]store.Owned, len(owned))
 	for _, o := range owned {
-		if o.State == postroom.MailboxPaused {
-			continue
+		if o.State != postroom.MailboxPaused {
+			wanted[o.Fence.Mailbox] = o
 		}
-		id := o.Fence.Mailbox
-		wanted[id] = true
-		if r := f.readers[id]; r != nil {
-			if r.fence == o.Fence && r.version == o.Version && !r.ended() {
-				continue
-			}
-			f.stop(r)
-		}
-		f.start(ctx, o)
 	}
+	var over []*running
 	for id, r := range f.readers {
-		if !wanted[id] {
-			f.stop(r)
+		o, ok := wanted[id]
+		if !ok || r.fence != o.Fence || r.version != o.Version || r.ended() {
+			over = append(over, r)
+		}
+	}
+	f.stop(over)
+	for _, o := range owned { // those with the newest mail first
+		if _, ok := wanted[o.Fence.Mailbox]; ok && f.readers[o.Fence.Mailbox] == nil {
+			f.start(ctx, o)
 		}
 	}
 	return nil
@@ -195,12 +197,14 @@ func (f *Fleet) reconcile(ctx context.Context, surplus int) error {
 
 func (f *Fleet) giveUp(ctx context.Context, owned []store.Owned) error {
 	fences := make([]store.Fence, 0, len(owned))
+	var over []*running
 	for _, o := range owned {
 		if r := f.readers[o.Fence.Mailbox]; r != nil {
-			f.stop(r)
+			over = append(over, r)
 		}
 		fences = append(fences, o.Fence)
 	}
+	f.stop(over)
 	return f.Ledger.GiveUpLeases(ctx, fences)
 }
 
@@ -222,21 +226,28 @@ func (f *Fleet) start(ctx context.Context, o store.Owned) {
 	}()
 }
 
-func (f *Fleet) stop(r *running) {
-	r.stop()
-	<-r.done
-	delete(f.readers, r.fence.Mailbox)
+// stop ends readers, all at once, and waits for each.
+func (f *Fleet) stop(readers []*running) {
+	for _, r := range readers {
+		r.stop()
+	}
+	for _, r := range readers {
+		<-r.done
+		delete(f.readers, r.fence.Mailbox)
+	}
 }
 
-// stopAll ends all readers at once and waits for each.
-func (f *Fleet) stopAll() {
-	var all sync.WaitGroup
+func (f *Fleet) stopAll() { f.stop(slices.Collect(maps.Values(f.readers))) }
+
+// hasEnded says whether a reader has ended by itself: its mailbox is another's, or
+// its settings are old.
+func (f *Fleet) hasEnded() bool {
 	for _, r := range f.readers {
-		r.stop()
-		all.Go(func() { <-r.done })
+		if r.ended() {
+			return true
+		}
 	}
-	all.Wait()
-	clear(f.readers)
+	return false
 }
 
 func (r *running) ended() bool {
@@ -256,8 +267,8 @@ func (f *Fleet) compareRequested(ctx context.Context) error {
 		return err
 	}
 	for _, id := range ids {
-		if r := f.readers[id]; r != nil && !r.ended() {
-			r.askToCompare()
+		if r := f.readers[id]; r != nil {
+			r.askToCompare() // one that has ended is about to have a successor, which will be asked
 			continue
 		}
 		if err := f.answerUnread(ctx, id); err != nil {
@@ -273,7 +284,7 @@ func (f *Fleet) answerUnread(ctx context.Context, id postroom.MailboxID) error {
 		return err
 	}
 	for _, o := range owned {
-		if o.Fence.Mailbox != id {
+		if o.Fence.Mailbox != id || o.State != postroom.MailboxPaused {
 			continue
 		}
 		fault := &postroom.Fault{

@@ -58,6 +58,10 @@ type reader struct {
 // interruption: a login that then dies at once is no success.
 const survival = time.Minute
 
+// ownPause is between two tries when nothing is wrong with the mail server: it need
+// not be spared, and once the database is back all mailboxes are read again soon.
+var ownPause = work.Delay{First: time.Second, Max: 15 * time.Second}
+
 // errChanged says that the settings of the mailbox are newer than this reader.
 var errChanged = errors.New("the settings have changed")
 
@@ -184,6 +188,7 @@ func (r *reader) close(c *imap.Client) {
 func (r *reader) note(ctx context.Context, err error, survived bool) error {
 	fault := r.fleet.Explain(err, r.m, r.login)
 	if fault == nil {
+		r.nextTry = time.Now().Add(time.Second)
 		return nil
 	}
 	r.failures++
@@ -193,6 +198,9 @@ func (r *reader) note(ctx context.Context, err error, survived bool) error {
 		return nil
 	}
 	trouble := r.plan(fault)
+	if isOurs(err) {
+		trouble.NextTry = time.Now().Add(ownPause.After(r.failures))
+	}
 	r.fleet.Log.WarnContext(ctx, "mailbox in trouble", "mailbox", r.fence.Mailbox, "state", trouble.State,
 		"class", fault.Class, "failures", r.failures, "next", trouble.NextTry, "err", err)
 	r.nextTry, r.stopped = trouble.NextTry, trouble.NextTry.IsZero()
@@ -201,6 +209,13 @@ func (r *reader) note(ctx context.Context, err error, survived bool) error {
 		r.answerWithTrouble(ctx)
 	}
 	return r.ledger.RecordTrouble(ctx, r.fence, r.version, trouble)
+}
+
+// isOurs says whether what went wrong is on this side: the database, or a mistake.
+func isOurs(err error) bool {
+	_, theirs := mail.RefusalOf(err)
+	_, explained := postroom.FaultOf(err)
+	return !theirs && !explained
 }
 
 // askToCompare lets the reader know that somebody waits for a comparison.

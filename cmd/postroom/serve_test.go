@@ -467,6 +467,67 @@ func deliver(t *testing.T, s *simulator.Server, accounts, from, to int) {
 	}
 }
 
+// In the middle of the work, with programs and pages waiting for news, it stops
+// within ten seconds; the next start does the rest.
+func TestServeStopsUnderLoad(t *testing.T) {
+	if testing.Short() {
+		t.Skip("short")
+	}
+	t.Parallel()
+	const accounts, count = 10, 2000
+	i, s := install(t), provider(t, accounts)
+	deliver(t, s, accounts, 0, count)
+	stream := i.listen("/events/stream")
+	boxes := make([]api.Mailbox, accounts)
+	for n := range boxes {
+		boxes[n] = i.connect(box(n), "right-password", plain(s, box(n)))
+	}
+	begun := false
+	for line, err := range lines(stream) {
+		if begun = strings.Contains(line, string(postroom.EventIssueCreated)); begun || err != nil {
+			break
+		}
+	}
+	if !begun {
+		t.Fatal("the stream of events has ended")
+	}
+	if err := i.server.stop(syscall.SIGTERM); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := io.Copy(io.Discard, stream); err != nil {
+		t.Errorf("the stream of events does not end, it breaks: %v", err)
+	}
+	i.start()
+	counts, err := i.figures("postroom_arrivals")
+	if err != nil || counts["filed"] == count {
+		t.Logf("it had done everything before it was stopped: %v (%v)", counts, err)
+	}
+	i.settled(count, patience)
+	for _, m := range boxes {
+		i.balanced(m, count/accounts)
+	}
+	i.entriesOnce(count)
+}
+
+// listen opens a stream of the API, which ends with the test.
+func (i *installed) listen(path string) io.Reader {
+	i.Helper()
+	r, err := http.NewRequestWithContext(i.Context(), http.MethodGet, i.base+path, nil)
+	if err != nil {
+		i.Fatal(err)
+	}
+	r.Header.Set("Authorization", "Bearer "+i.token)
+	answer, err := http.DefaultClient.Do(r)
+	if err != nil {
+		i.Fatal(err)
+	}
+	i.Cleanup(func() { _ = answer.Body.Close() }) // it was read to its end, or the test has failed
+	if answer.StatusCode != http.StatusOK {
+		i.Fatalf("GET %s: %s", path, answer.Status)
+	}
+	return answer.Body
+}
+
 func TestServeOnPostgres(t *testing.T) {
 	t.Parallel()
 	i := install(t, "--database", testbed.Postgres(t))

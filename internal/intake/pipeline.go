@@ -2,6 +2,7 @@ package intake
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"log/slog"
@@ -133,24 +134,54 @@ func (p *Pipeline) handle(ctx context.Context, r store.Ready) {
 		}
 		return
 	}
-	if ctx.Err() != nil {
+	if ctx.Err() != nil || errors.Is(err, store.ErrFenced) { // another node files it
 		return
 	}
 	p.Log.ErrorContext(ctx, "cannot file a mail", "arrival", r.ID, "mailbox", r.Fence.Mailbox, "tries", r.Tries+1, "err", err)
+	if errors.Is(err, context.DeadlineExceeded) { // the database is slow, which is not the mail's fault
+		p.rest(ctx)
+		return
+	}
 	reason := "This mail could not be filed: " + err.Error()
 	if _, err := p.Ledger.RecordFailedTry(ctx, r.Fence, r.ID, reason, time.Now().Add(retry.After(r.Tries+1)), maxTries); err != nil {
 		p.Log.ErrorContext(ctx, "cannot set a mail aside", "arrival", r.ID, "err", err)
+		p.rest(ctx)
 	}
 }
 
-// file understands one mail and commits it. A parser that panics costs this mail
-// its parts, not the process its life: the mail is filed with its raw message and
+// rest keeps a worker from trying again at once while the database takes nothing,
+// because its disk is full for instance.
+func (p *Pipeline) rest(ctx context.Context) {
+	timer := time.NewTimer(10 * time.Second)
+	defer timer.Stop()
+	select {
+	case <-ctx.Done():
+	case <-timer.C:
+	}
+}
+
+// file understands one mail and commits it. A mail that makes us panic costs
+// itself its parts, not the process its life: it is filed with its raw message and
 // a note.
 func (p *Pipeline) file(ctx context.Context, r store.Ready) (store.Filed, error) {
 	u, size, err := p.understand(ctx, r)
 	if err != nil {
 		return store.Filed{}, err
 	}
+	filed, broke, err := p.enter(ctx, r, u, size)
+	if broke {
+		filed, _, err = p.enter(ctx, r, unreadable(r.Raw), size)
+	}
+	return filed, err
+}
+
+func (p *Pipeline) enter(ctx context.Context, r store.Ready, u Understanding, size int64) (filed store.Filed, broke bool, err error) {
+	defer func() {
+		if cause := recover(); cause != nil {
+			p.Log.ErrorContext(ctx, "a mail broke what files it", "arrival", r.ID, "cause", fmt.Sprint(cause))
+			broke, err = true, fmt.Errorf("a mistake in Postroom itself: %v", cause)
+		}
+	}()
 	received := receivedAt(u.Mail, r)
 	f := store.Filing{
 		Fence: r.Fence, Arrival: r.ID, Raw: r.Raw, SizeBytes: size, Mail: u.Mail,
@@ -159,7 +190,8 @@ func (p *Pipeline) file(ctx context.Context, r store.Ready) (store.Filed, error)
 	}
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 30*time.Second)
 	defer cancel()
-	return p.Ledger.File(ctx, f)
+	filed, err = p.Ledger.File(ctx, f)
+	return filed, false, err
 }
 
 func (p *Pipeline) understand(ctx context.Context, r store.Ready) (u Understanding, size int64, err error) {

@@ -1,0 +1,105 @@
+package intake
+
+import (
+	"context"
+	"errors"
+	"io"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/postroom/postroom"
+	"github.com/postroom/postroom/internal/store"
+)
+
+// brokenLedger has one mail ready, and answers a filing as it is told to.
+type brokenLedger struct {
+	file    func(store.Filing) error
+	failing error // of RecordFailedTry
+
+	filings, tries int
+	done           bool
+}
+
+func (l *brokenLedger) ReadyArrivals(_ context.Context, _ postroom.NodeID, after postroom.ArrivalID, _ int) ([]store.Ready, error) {
+	if l.done || after > 0 {
+		return nil, nil
+	}
+	return []store.Ready{{ID: 1, Raw: 1, SeenAt: time.Now()}}, nil
+}
+
+func (l *brokenLedger) OpenRaw(context.Context, postroom.RawID) (io.ReadCloser, error) {
+	return io.NopCloser(strings.NewReader("Subject: Hello\r\n\r\nHello\r\n")), nil
+}
+
+func (l *brokenLedger) File(_ context.Context, f store.Filing) (store.Filed, error) {
+	l.filings++
+	err := l.file(f)
+	l.done = err == nil
+	return store.Filed{}, err
+}
+
+func (l *brokenLedger) RecordFailedTry(context.Context, store.Fence, postroom.ArrivalID, string, time.Time, int) (bool, error) {
+	l.tries++
+	l.done = l.failing == nil
+	return false, l.failing
+}
+
+func (l *brokenLedger) run(t *testing.T, d time.Duration) {
+	synctest.Test(t, func(t *testing.T) {
+		ctx, cancel := context.WithTimeout(t.Context(), d)
+		defer cancel()
+		if err := (&Pipeline{Ledger: l, Workers: 1}).Run(ctx); err != nil {
+			t.Error(err)
+		}
+	})
+}
+
+func TestDatabaseThatTakesNothingIsLeftAlone(t *testing.T) {
+	full := errors.New("the disk is full")
+	for name, l := range map[string]*brokenLedger{
+		"nothing can be written": {file: func(store.Filing) error { return full }, failing: full},
+		"it is slow":             {file: func(store.Filing) error { return context.DeadlineExceeded }},
+	} {
+		t.Run(name, func(t *testing.T) {
+			l.run(t, time.Minute)
+			if l.filings < 3 || l.filings > 12 {
+				t.Errorf("%d filings in a minute, want a few", l.filings)
+			}
+		})
+	}
+}
+
+func TestSlowDatabaseIsNotTheMailsFault(t *testing.T) {
+	for name, err := range map[string]error{"slow": context.DeadlineExceeded, "another node's": store.ErrFenced} {
+		t.Run(name, func(t *testing.T) {
+			l := &brokenLedger{}
+			l.file = func(store.Filing) error {
+				if l.filings > 2 {
+					return nil
+				}
+				return err
+			}
+			l.run(t, time.Minute)
+			if l.tries != 0 {
+				t.Errorf("%d tries are counted, want none", l.tries)
+			}
+		})
+	}
+}
+
+func TestMailThatBreaksItsFilingIsFiledUnread(t *testing.T) {
+	var filed store.Filing
+	l := &brokenLedger{file: func(f store.Filing) error {
+		if f.Mail.Subject == "Hello" {
+			panic("a mistake")
+		}
+		filed = f
+		return nil
+	}}
+	l.run(t, time.Minute)
+	if filed.Arrival != 1 || len(filed.Mail.Notes) != 1 || l.tries != 0 {
+		t.Errorf("filed %+v after %d tries, want it with a note", filed, l.tries)
+	}
+}

@@ -4,6 +4,7 @@ import (
 	"context"
 
 	"github.com/postroom/postroom"
+	"github.com/postroom/postroom/internal/mail"
 	"github.com/postroom/postroom/internal/store"
 )
 
@@ -14,9 +15,17 @@ type comparisons interface {
 	Relist(ctx context.Context, f store.Fence, ids []postroom.ArrivalID) error
 }
 
-// compareAll holds the server's own lists against the arrivals. Names that came
-// since the last pass are booked first: they are news, not differences.
+// compareAll answers who wants to compare, then brings in what that has found.
 func (w *watch) compareAll(ctx context.Context) error {
+	if err := w.compareLists(ctx); err != nil {
+		return err
+	}
+	return w.passAll(ctx)
+}
+
+// compareLists holds the server's own lists against the arrivals. Names that came
+// since the last pass are booked first: they are news, not differences.
+func (w *watch) compareLists(ctx context.Context) error {
 	w.compareDone()
 	var lists []store.ServerList
 	for _, name := range w.m.Incoming.Folders {
@@ -46,19 +55,22 @@ func (w *watch) compareAll(ctx context.Context) error {
 		return err
 	}
 	if len(back) > 0 {
-		if err := w.ledger.Relist(ctx, w.fence, back); err != nil {
-			return err
-		}
+		return w.ledger.Relist(ctx, w.fence, back)
 	}
-	return w.passAll(ctx)
+	return nil
 }
 
-// cannotCompare answers whoever waits with the reason, and goes on with it.
+// cannotCompare answers whoever waits with the reason, and goes on with it, unless
+// it is one folder among others that cannot be opened.
 func (w *watch) cannotCompare(ctx context.Context, err error) error {
 	if fault := w.fleet.Explain(err, w.m, w.login); fault != nil && ctx.Err() == nil {
 		if err := w.ledger.RecordComparison(ctx, w.fence, store.Comparison{Fault: fault}); err != nil {
 			return err
 		}
+	}
+	if _, refused := mail.RefusalOf(err); refused && w.client.Usable() && len(w.m.Incoming.Folders) > 1 {
+		w.selected = ""
+		return nil
 	}
 	return err
 }

@@ -293,6 +293,40 @@ func TestConnectionsThatGoWrong(t *testing.T) {
 	}
 }
 
+// A folder that is not there is the answer to a comparison, and no reason to hang
+// up on the folders that are.
+func TestComparisonWithAFolderGone(t *testing.T) {
+	s := newScene(t, simulator.Options{})
+	s.deliver(0, 3)
+	m := s.mailbox()
+	m.Incoming.Folders = []string{"INBOX"}
+	id := s.add(m)
+	s.run()
+	s.has(id, map[postroom.ArrivalState]int64{postroom.ArrivalFiled: 3})
+	k, err := s.db.KeptMailbox(context.Background(), id)
+	if err != nil {
+		t.Fatal(err)
+	}
+	k.Incoming.Folders = []string{"INBOX", "gone"}
+	if _, err := s.db.ChangeMailbox(context.Background(), k.Mailbox, store.MailboxChange{Seen: k.UpdatedAt}); err != nil {
+		t.Fatal(err)
+	}
+	work.Ring(s.wake)
+	s.until("the mailbox is in trouble", func() bool {
+		k, err := s.db.KeptMailbox(context.Background(), id)
+		return err == nil && k.Fault != nil
+	})
+	before := s.server.Counts(simUser).Logins
+	if c := s.compared(id); c.Fault == nil {
+		t.Errorf("comparison = %+v, want the reason why there is none", c)
+	}
+	s.deliver(3, 4)
+	s.has(id, map[postroom.ArrivalState]int64{postroom.ArrivalFiled: 4})
+	if n := s.server.Counts(simUser).Logins - before; n != 0 {
+		t.Errorf("%d logins more, want none", n)
+	}
+}
+
 // A connection that is open on this side only is found by the sweep.
 func TestHalfOpenInIdle(t *testing.T) {
 	s := newScene(t, simulator.Options{})

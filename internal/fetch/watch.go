@@ -58,7 +58,7 @@ func (w *watch) listen(ctx context.Context, sweep time.Time) error {
 		if news, err := w.news(ctx, sweep); err != nil || !news {
 			return err
 		}
-		if err := w.pass(ctx, w.m.Incoming.Folders[0]); err != nil {
+		if more, err := w.pass(ctx, w.m.Incoming.Folders[0]); err != nil || more {
 			return err
 		}
 	}
@@ -77,28 +77,46 @@ func (w *watch) interval() time.Duration {
 // One that cannot be opened does not keep the others from being read; it is what
 // the mailbox is in trouble with.
 func (w *watch) passAll(ctx context.Context) error {
+	for more := true; more; {
+		var err error
+		if more, err = w.round(ctx); err != nil {
+			return err
+		}
+		if more && w.wantsCompare() { // whoever asks does not wait for a backlog
+			if err := w.compareLists(ctx); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// round brings in some of every folder. Then it is known how the mailbox is, also
+// while there is more to bring.
+func (w *watch) round(ctx context.Context) (more bool, err error) {
 	folders := w.m.Incoming.Folders
 	var trouble error
 	for i := range folders {
-		err := w.pass(ctx, folders[(i+1)%len(folders)])
+		rest, err := w.pass(ctx, folders[(i+1)%len(folders)])
+		more = more || rest
 		if err == nil {
 			continue
 		}
 		if _, refused := mail.RefusalOf(err); !refused || !w.client.Usable() || len(folders) == 1 {
-			return err
+			return false, err
 		}
 		w.selected = ""
 		trouble = errors.Join(trouble, err)
 	}
 	if trouble != nil {
-		return w.noteFolder(ctx, trouble)
+		return more, w.noteFolder(ctx, trouble)
 	}
 	if !w.healthy {
 		w.healthy, w.folderTrouble = true, ""
 		w.m.State, w.m.Fault = postroom.MailboxActive, nil
-		return w.ledger.RecordHealth(ctx, w.fence, w.version)
+		return more, w.ledger.RecordHealth(ctx, w.fence, w.version)
 	}
-	return nil
+	return more, nil
 }
 
 // noteFolder records that a folder cannot be read while the others are; it is
@@ -142,23 +160,27 @@ func (w *watch) choose(ctx context.Context, name string) (*folder, error) {
 	return f, nil
 }
 
+// turnOfFolder is how long one folder is brought in before the others have their
+// turn: an archive of years does not hold up the inbox.
+const turnOfFolder = 5 * time.Second
+
 // pass enters every new name of a folder into the ledger, then brings in the bytes
-// of those that wait for them.
-func (w *watch) pass(ctx context.Context, name string) error {
+// of those that wait for them; more says that there are others.
+func (w *watch) pass(ctx context.Context, name string) (more bool, err error) {
 	f, err := w.choose(ctx, name)
 	if err != nil {
-		return err
+		return false, err
 	}
-	for {
+	for began := time.Now(); ; {
 		if err := w.list(ctx, f); err != nil {
-			return err
+			return false, err
 		}
 		more, err := w.bring(ctx, f)
 		if err != nil {
-			return fmt.Errorf("bring mail of %s: %w", name, err)
+			return false, fmt.Errorf("bring mail of %s: %w", name, err)
 		}
-		if !more {
-			return nil
+		if !more || time.Since(began) > turnOfFolder {
+			return more, nil
 		}
 	}
 }
@@ -185,7 +207,7 @@ func (w *watch) news(ctx context.Context, sweep time.Time) (bool, error) {
 			sweep = next
 		}
 	}
-	wait := max(time.Until(sweep), 10*time.Millisecond)
+	wait := max(time.Until(sweep), 50*time.Millisecond) // the database's clock may be behind ours
 	if w.client.Has("IDLE") && w.selected == w.m.Incoming.Folders[0] {
 		news, err := w.client.Idle(ctx, min(wait, w.fleet.IdleAtMost))
 		return news || w.nudged() || time.Now().Before(sweep), err

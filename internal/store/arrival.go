@@ -160,7 +160,7 @@ const arrivalToFill = `select numbering from arrival where id = $1 and state = '
 const earlierBytes = `
 	select id, state, coalesce(mail, 0) from arrival
 	where raw = $1 and mailbox = $2 and id <> $3 and state in ('waiting', 'filed', 'deleted', 'ignored', 'quarantined')
-	order by id limit 1`
+	order by id + 0 limit 1`
 
 const fillArrival = `
 	update arrival set raw = $2, size_bytes = $3, internal_date = coalesce($4, internal_date), gmail_id = $5,

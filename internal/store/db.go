@@ -20,7 +20,8 @@ import (
 	"sync/atomic"
 	"time"
 
-	_ "github.com/jackc/pgx/v5/stdlib" // the driver "pgx"
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/stdlib"
 )
 
 // dialect is which of the two databases this is.
@@ -120,14 +121,26 @@ func beginning(url string) string {
 	return head
 }
 
+// openPostgres opens one connection that writes and some that read. Statements are
+// prepared once, on tables that may be empty then: the plans of that moment would
+// read whole tables for ever. Every statement that writes finds its rows by an
+// index, so the writing connection plans no other way; the reading ones plan anew
+// each time, for what is asked and how much there is.
 func (db *DB) openPostgres(url string) error {
-	var err error
-	if db.write, err = sql.Open("pgx", url); err != nil {
-		return errors.New("open database: the PostgreSQL address cannot be read; it should look like postgres://user@host/name")
+	pool := func(parameter, value string) (*sql.DB, error) {
+		config, err := pgx.ParseConfig(url)
+		if err != nil { // the cause may quote the password
+			return nil, errors.New("open database: the PostgreSQL address cannot be read; it should look like postgres://user@host/name")
+		}
+		config.RuntimeParams[parameter] = value
+		return stdlib.OpenDB(*config), nil
 	}
-	db.read, err = sql.Open("pgx", url)
-	if err != nil {
-		return fmt.Errorf("open database: %w", err)
+	var err error
+	if db.write, err = pool("enable_seqscan", "off"); err != nil {
+		return err
+	}
+	if db.read, err = pool("plan_cache_mode", "force_custom_plan"); err != nil {
+		return err
 	}
 	db.write.SetMaxOpenConns(2)
 	db.read.SetMaxOpenConns(max(8, 2*runtime.NumCPU()))

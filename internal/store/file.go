@@ -200,6 +200,9 @@ func (t *tx) settleKnown(f Filing, k known) error {
 	return t.exec(`update arrival set mail = $2 where id = $1`, f.Arrival, k.mail)
 }
 
+// “+ 0” keeps PostgreSQL from walking all entries in their order to find the few
+// that are meant, as it likes to where a limit is one.
+//
 // The issue of a mail counts only where the mail was delivered to a mailbox that
 // the same people may see, and while nobody has deleted the issue.
 const issueOfMail = `
@@ -209,7 +212,7 @@ const issueOfMail = `
 	where m.message_id_hash = $1
 		and exists (select 1 from arrival a join mailbox b on b.id = a.mailbox
 			where a.entry = e.id and a.state = 'filed' and b.visibility_key = $2)
-	order by e.id limit 1`
+	order by e.id + 0 limit 1`
 
 const issueOfReply = `
 	select e.issue from mail_reference r
@@ -218,7 +221,7 @@ const issueOfReply = `
 	where r.hash = $1
 		and exists (select 1 from arrival a join mailbox b on b.id = a.mailbox
 			where a.entry = e.id and a.state = 'filed' and b.visibility_key = $2)
-	order by e.id limit 1`
+	order by e.id + 0 limit 1`
 
 // thread returns the issue that a mail belongs to: that of its nearest known
 // ancestor, or that of a mail that refers to it; 0 when it begins a new one.

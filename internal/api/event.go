@@ -44,21 +44,25 @@ func (s *Server) listEvents(ctx context.Context, v postroom.Viewer, in *eventsIn
 		}
 		in.After = after
 	}
-	limit := min(in.Limit, maxList)
-	for after := in.After; ; {
-		events, seen, err := s.Read.EventsThrough(ctx, v, after, limit)
+	events, next, err := s.events(ctx, v, in.After, min(in.Limit, maxList))
+	return answerOf(listOf(events, next, showEvent), err)
+}
+
+// events looks behind a position until it has limit events or there are no more:
+// one look may pass over thousands that are not for v.
+func (s *Server) events(ctx context.Context, v postroom.Viewer, after int64, limit int) (all []postroom.Event, next string, err error) {
+	for {
+		some, seen, err := s.Read.EventsThrough(ctx, v, after, limit-len(all))
 		if err != nil {
-			return nil, err
+			return nil, "", err
 		}
-		if len(events) == 0 && seen > after {
-			after = seen
-			continue
+		if all = append(all, some...); len(all) == limit {
+			return all, strconv.FormatInt(seen, 10), nil
 		}
-		next := ""
-		if len(events) == limit {
-			next = strconv.FormatInt(seen, 10)
+		if seen <= after {
+			return all, "", nil
 		}
-		return answerOf(listOf(events, next, showEvent), nil)
+		after = seen
 	}
 }
 
@@ -84,7 +88,7 @@ type streamInput struct {
 	LastEventID string `header:"Last-Event-ID" doc:"As browsers send it when they come back; counts more than after."`
 }
 
-func (s *Server) streamEvents(ctx context.Context, v postroom.Viewer, in *streamInput) (*flow, error) {
+func (s *Server) streamEvents(ctx context.Context, _ postroom.Viewer, in *streamInput) (*flow, error) {
 	from := in.LastEventID
 	if from == "" {
 		from = in.After
@@ -103,14 +107,15 @@ func (s *Server) streamEvents(ctx context.Context, v postroom.Viewer, in *stream
 		r, w := humago.Unwrap(ctx)
 		w.Header().Set("Content-Type", "text/event-stream")
 		w.Header().Set("X-Accel-Buffering", "no") // a proxy in front passes it on at once
-		if err := s.follow(r, w, v, after); err != nil && r.Context().Err() == nil && s.Log != nil {
+		if err := s.follow(r, w, after); err != nil && r.Context().Err() == nil && s.Log != nil {
 			s.Log.WarnContext(r.Context(), "event stream ended", "err", err)
 		}
 	}}, nil
 }
 
-// follow writes events until the connection, the token or the process ends.
-func (s *Server) follow(r *http.Request, w http.ResponseWriter, v postroom.Viewer, after int64) error {
+// follow writes events until the connection, the token or the process ends. It
+// looks at the token anew before every look at the events.
+func (s *Server) follow(r *http.Request, w http.ResponseWriter, after int64) error {
 	ctx := r.Context()
 	alive := time.NewTicker(heartbeat)
 	defer alive.Stop()
@@ -122,6 +127,10 @@ func (s *Server) follow(r *http.Request, w http.ResponseWriter, v postroom.Viewe
 			if err := send(w, text); err != nil {
 				return nil // whoever listened has gone
 			}
+		}
+		v, err := s.whoAsks(r)
+		if err != nil {
+			return nil // the token was revoked
 		}
 		changed := s.Read.Changed() // before looking, so that nothing falls between
 		events, seen, err := s.Read.EventsThrough(ctx, v, after, maxList)
@@ -140,9 +149,6 @@ func (s *Server) follow(r *http.Request, w http.ResponseWriter, v postroom.Viewe
 		case <-changed:
 		case <-again.C:
 		case <-alive.C:
-			if v, err = s.whoAsks(r); err != nil {
-				return nil // the token was revoked
-			}
 			text = []byte(": still here\n\n")
 		}
 	}

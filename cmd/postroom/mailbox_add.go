@@ -38,7 +38,7 @@ type passwordFlags struct {
 }
 
 // document is what the API is told of the flags that were given.
-func (f settingFlags) document(ctx context.Context, c *client) (map[string]any, error) {
+func (f settingFlags) document() (map[string]any, error) {
 	incoming, doc := map[string]any{}, map[string]any{}
 	set := func(into map[string]any, field, value string) {
 		if value != "" {
@@ -75,7 +75,8 @@ func (f settingFlags) document(ctx context.Context, c *client) (map[string]any, 
 		return nil, err
 	}
 	set(doc, "start", start)
-	return doc, f.addPeople(ctx, c, doc)
+	f.addPeople(doc)
+	return doc, nil
 }
 
 // startOf is a start as the API takes it. A day begins at midnight here.
@@ -93,56 +94,22 @@ func startOf(text string) (string, error) {
 	return text, nil
 }
 
-// addPeople puts the ids of users where their addresses were given.
-func (f settingFlags) addPeople(ctx context.Context, c *client, doc map[string]any) error {
-	kind := postroom.VisibilityKind(f.VisibleTo)
-	isList := f.VisibleTo != "" && kind != postroom.VisibleToEveryone && kind != postroom.VisibleToOwner
-	if f.VisibleTo != "" && !isList {
-		doc["visible_to"] = f.VisibleTo
-	}
-	if f.Owner == "" && !isList {
-		return nil
-	}
-	var users struct {
-		Items []api.User `json:"items"`
-	}
-	if _, err := c.call(ctx, http.MethodGet, "/users", nil, &users); err != nil {
-		return err
-	}
-	ids := make(map[string]string)
-	for _, u := range users.Items {
-		ids[strings.ToLower(u.Email)] = u.ID
-	}
-	idOf := func(email string) (string, error) {
-		if id, ok := ids[strings.ToLower(strings.TrimSpace(email))]; ok {
-			return id, nil
-		}
-		return "", &postroom.Fault{
-			Kind: postroom.NotFound, Class: postroom.Unknown, FixBy: postroom.FixByUser,
-			Explanation: "Nobody here signs in with " + strings.TrimSpace(email) + ".",
-			Remedy:      "“postroom user list” shows everybody; “postroom user create” adds somebody.",
-		}
-	}
+// addPeople names users by their addresses, as the API takes them too.
+func (f settingFlags) addPeople(doc map[string]any) {
 	if f.Owner != "" {
-		id, err := idOf(f.Owner)
-		if err != nil {
-			return err
+		doc["owner"] = f.Owner
+	}
+	switch kind := postroom.VisibilityKind(f.VisibleTo); kind {
+	case "":
+	case postroom.VisibleToEveryone, postroom.VisibleToOwner:
+		doc["visible_to"] = f.VisibleTo
+	default:
+		var readers []string
+		for _, email := range strings.Split(f.VisibleTo, ",") {
+			readers = append(readers, strings.TrimSpace(email))
 		}
-		doc["owner"] = id
+		doc["visible_to"] = readers
 	}
-	if !isList {
-		return nil
-	}
-	var readers []string
-	for _, email := range strings.Split(f.VisibleTo, ",") {
-		id, err := idOf(email)
-		if err != nil {
-			return err
-		}
-		readers = append(readers, id)
-	}
-	doc["visible_to"] = readers
-	return nil
 }
 
 // ask returns the credential, from standard input or from whoever sits there.
@@ -174,7 +141,7 @@ type mailboxAddCmd struct {
 // command's failure; what was given is kept all the same.
 func (c *mailboxAddCmd) Run(ctx context.Context, t terminal) error {
 	return c.atMailboxes(ctx, t, func(client *client) error {
-		doc, err := c.document(ctx, client)
+		doc, err := c.document()
 		if err != nil {
 			return err
 		}
@@ -202,7 +169,7 @@ type mailboxChangeCmd struct {
 // Run changes what was given and leaves the rest.
 func (c *mailboxChangeCmd) Run(ctx context.Context, t terminal) error {
 	return c.withMailbox(ctx, t, c.named, func(client *client, m api.Mailbox) error {
-		doc, err := c.document(ctx, client)
+		doc, err := c.document()
 		if err != nil {
 			return err
 		}

@@ -106,7 +106,7 @@ func TestMailboxSettingsOfTheCommandLine(t *testing.T) {
 	}
 	wantWords(t, add(), exitFailed, "imap")
 	wantWords(t, add("--imap", "mail.example.net", "--tls", "none"), exitFailed, "for everybody to read")
-	wantWords(t, add("--imap", "mail.example.net", "--owner", "bob@example.net"), exitFailed, "Nobody here signs in with bob@example.net")
+	wantWords(t, add("--imap", "mail.example.net", "--owner", "bob@example.net"), exitFailed, "Nobody here signs in with “bob@example.net”")
 	wantWords(t, add("--imap", "mail.example.net", "--start", "yesterday"), exitWrongUse, "--start takes")
 	wantWords(t, add("--imap", "mail.example.net", "--tls", "ssl"), exitWrongUse, "--tls")
 	wantWords(t, say(t, "", "mailbox", "add", "a@example.net", "--data", data, "--imap", "mail.example.net"), exitWrongUse, "--password-stdin")

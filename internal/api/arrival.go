@@ -68,23 +68,3 @@ func (s *Server) retryArrival(ctx context.Context, v postroom.Viewer, in *arriva
 	line, err := s.Read.Arrival(ctx, v, id)
 	return answerOf(showArrival(line), err)
 }
-
-// User is a person who works here.
-type User struct {
-	ID         string     `json:"id"`
-	Email      string     `json:"email"`
-	Name       string     `json:"name"`
-	Role       string     `json:"role" enum:"admin,agent,owner"`
-	CreatedAt  time.Time  `json:"created_at"`
-	DisabledAt *time.Time `json:"disabled_at" doc:"Since when the user may not sign in."`
-}
-
-func showUser(u postroom.User) User {
-	return User{u.ID.String(), u.Email, u.Name, string(u.Role), u.CreatedAt, moment(u.DisabledAt)}
-}
-
-// listUsers answers everybody at once: people who work here are few.
-func (s *Server) listUsers(ctx context.Context, _ postroom.Viewer, _ *struct{}) (*answer[list[User]], error) {
-	users, err := s.Users(ctx)
-	return answerOf(listOf(users, "", showUser), err)
-}

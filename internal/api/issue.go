@@ -132,7 +132,7 @@ type issueChange struct {
 	ID   string `path:"id"`
 	Body struct {
 		State    change[string] `json:"state,omitempty" doc:"open or closed"`
-		Assignee change[string] `json:"assignee,omitempty" doc:"A user; null: nobody."`
+		Assignee change[string] `json:"assignee,omitempty" doc:"A user: the id, or the address that the user signs in with; null: nobody."`
 	} `contentType:"application/merge-patch+json"`
 }
 
@@ -166,8 +166,11 @@ func (s *Server) changeIssue(ctx context.Context, v postroom.Viewer, in *issueCh
 func (s *Server) assign(ctx context.Context, v postroom.Viewer, id postroom.IssueID, to change[string]) error {
 	var user postroom.UserID
 	if !to.Null {
-		var err error
-		if user, err = postroom.ParseID[postroom.UserID](to.Value); err != nil {
+		id, err := s.userID(ctx, "assignee", to.Value)
+		if err != nil {
+			return err
+		}
+		if user, err = postroom.ParseID[postroom.UserID](id); err != nil {
 			return unfit("assignee", "There is no user with this id.", "GET "+Prefix+"/users lists them.")
 		}
 	}

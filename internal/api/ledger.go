@@ -102,7 +102,7 @@ func showReport(r mailbox.Report) Report {
 }
 
 func (s *Server) testDraft(ctx context.Context, v postroom.Viewer, in *draftInput) (*answer[Report], error) {
-	m, c, err := in.read()
+	m, c, err := s.draft(ctx, in)
 	if err != nil {
 		return nil, err
 	}

@@ -132,9 +132,12 @@ type draftInput struct {
 	}
 }
 
-func (in *draftInput) read() (m postroom.Mailbox, c mailbox.Credential, err error) {
+func (s *Server) draft(ctx context.Context, in *draftInput) (m postroom.Mailbox, c mailbox.Credential, err error) {
 	if in.Body.Credential != nil {
 		c = in.Body.Credential.hidden()
+	}
+	if err := s.knowPeople(ctx, &in.Body.Settings); err != nil {
+		return m, c, err
 	}
 	return m, c, in.Body.apply(&m)
 }
@@ -145,7 +148,7 @@ type createdMailbox struct {
 }
 
 func (s *Server) addMailbox(ctx context.Context, v postroom.Viewer, in *draftInput) (*createdMailbox, error) {
-	m, c, err := in.read()
+	m, c, err := s.draft(ctx, in)
 	if err != nil {
 		return nil, err
 	}
@@ -224,6 +227,9 @@ func (s *Server) changeMailbox(ctx context.Context, v postroom.Viewer, in *mailb
 		}
 		after, err := settled[Settings](merged(now, in.Body.members), "")
 		if err != nil {
+			return err
+		}
+		if err := s.knowPeople(ctx, &after); err != nil {
 			return err
 		}
 		return after.apply(m)

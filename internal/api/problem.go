@@ -195,6 +195,8 @@ func fieldFault(e *huma.ErrorDetail) FieldFault {
 		name, _, _ := strings.Cut(strings.TrimPrefix(e.Message, "expected required property "), " ")
 		field = strings.Trim(field+"."+name, ".")
 		return FieldFault{field, "The field “" + field + "” is missing."}
+	case strings.HasPrefix(e.Message, "expected value to match exactly one schema"):
+		return FieldFault{field, "The field “" + field + "” has none of the forms that it can have."}
 	case field == "":
 		return FieldFault{"", "The body does not fit: " + e.Message + "."}
 	}

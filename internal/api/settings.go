@@ -20,7 +20,7 @@ type Settings struct {
 	AfterImport string     `json:"after_import,omitempty" doc:"What happens to a mail on the server once it is here: keep, mark_read, move or delete. This version only keeps."`
 	MoveTo      string     `json:"move_to,omitempty" doc:"The folder, with move."`
 	VisibleTo   *visibleTo `json:"visible_to,omitempty"`
-	Owner       string     `json:"owner,omitempty" doc:"A user."`
+	Owner       string     `json:"owner,omitempty" doc:"A user: the id, or the address that the user signs in with."`
 }
 
 // Endpoint says where a mail server is and how it is trusted.
@@ -232,7 +232,7 @@ func (v visibleTo) MarshalJSON() ([]byte, error) {
 // Schema describes both forms.
 func (v visibleTo) Schema(huma.Registry) *huma.Schema {
 	return &huma.Schema{
-		Description: "Who may see its mail: everyone, its owner, or a list of users.",
+		Description: "Who may see its mail: everyone, its owner, or a list of users, by their ids or the addresses that they sign in with.",
 		OneOf: []*huma.Schema{
 			{Type: huma.TypeString, Enum: []any{"everyone", "owner"}},
 			{Type: huma.TypeArray, Items: &huma.Schema{Type: huma.TypeString}},

@@ -80,6 +80,7 @@ func crashRun(order string) int {
 			}
 		}
 		if settled == all && settled >= o.Wanted {
+			fmt.Println("the most memory it had:", mostMemory())
 			return 0
 		}
 	}

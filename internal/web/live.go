@@ -20,8 +20,7 @@ const (
 	liveLook = 2 * time.Second
 	// liveGather is how long changes are gathered before they are read together.
 	liveGather = 100 * time.Millisecond
-	// liveLasts is how long one stream lasts; the browser opens the next one, which
-	// also looks whether the session is still good.
+	// liveLasts is how long one stream lasts; the browser opens the next one.
 	liveLasts = 5 * time.Minute
 	// liveWrite is how long a browser may take to accept what is written.
 	liveWrite = 10 * time.Second
@@ -36,8 +35,9 @@ type told struct {
 }
 
 // live handles GET /live: server-sent events for a page that is open, from a
-// position on. However much happens, it asks the database once for each change.
-func (s *Server) live(w http.ResponseWriter, r *http.Request, by visitor) error {
+// position on. However much happens, it asks the database once for each change,
+// and each time whether the session is still good and whose it is.
+func (s *Server) live(w http.ResponseWriter, r *http.Request, _ visitor) error {
 	after := s.livePosition(r)
 	out := http.NewResponseController(w)
 	h := w.Header()
@@ -58,6 +58,10 @@ func (s *Server) live(w http.ResponseWriter, r *http.Request, by visitor) error 
 	end := time.NewTimer(liveLasts)
 	defer end.Stop()
 	for {
+		by, err := s.visitor(r)
+		if err != nil {
+			return nil // the browser comes again, and hears then that it is signed out
+		}
 		changed := s.Reader.Changed()
 		text, seen, more, err := s.tellEvents(r, by.Viewer, after)
 		if err != nil {

@@ -354,6 +354,39 @@ func TestLivePagesHearOfChanges(t *testing.T) {
 	}
 }
 
+func TestLivePagesEndWithTheirSession(t *testing.T) {
+	o := openOffice(t)
+	support := o.box("Support", "support@example.net")
+	b := o.browser(o.admin)
+	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+	defer cancel()
+	r, err := http.NewRequestWithContext(ctx, http.MethodGet, o.site.URL+"/live", nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	w, err := b.Do(r)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer w.Body.Close()
+	lines := bufio.NewScanner(w.Body)
+	if !lines.Scan() {
+		t.Fatalf("the stream did not begin: %v", lines.Err())
+	}
+	if err := o.door.Disable(t.Context(), postroom.Viewer{User: o.user("ed@example.net", "Ed", postroom.RoleAdmin).ID, Role: postroom.RoleAdmin}, o.admin.ID); err != nil {
+		t.Fatal(err)
+	}
+	support.deliver(letter("a@example.org", "Hello", "Hello"), time.Now())
+	for lines.Scan() {
+		if strings.HasPrefix(lines.Text(), "data:") {
+			t.Errorf("somebody who may not sign in any more was told %s", lines.Text())
+		}
+	}
+	if err := lines.Err(); err != nil {
+		t.Errorf("the stream did not end by itself: %v", err)
+	}
+}
+
 func TestOurOwnMistakesHaveANumber(t *testing.T) {
 	o := openOffice(t)
 	b := o.browser(o.admin)

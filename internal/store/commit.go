@@ -49,8 +49,8 @@ type tx struct {
 }
 
 // commit runs do inside a transaction and returns when it has been made durable,
-// or not at all. Commits that wait at the same time share one transaction, each
-// behind a savepoint. A context that ends while the commit is under way does not
+// or not at all. Commits that wait at the same time share one transaction, and
+// none of them fails with another. A context that ends while the commit is under way does not
 // interrupt it.
 func (db *DB) commit(ctx context.Context, do func(*tx) error) error {
 	return db.commitLocked(ctx, nil, do)
@@ -211,10 +211,15 @@ func (s *committer) apart(ctx context.Context, members []*member) (told bool) {
 // attempt commits members together, again where the database gave up for a reason
 // that may be gone. An error is everybody's, and has been given to them.
 func (s *committer) attempt(ctx context.Context, members []*member) (told bool, err error) {
+	careful := false
 	for try := 0; ; try++ {
-		told, err = s.joined(ctx, members)
+		told, err = s.joined(ctx, members, careful)
 		if err == nil {
 			return told, nil
+		}
+		if errors.Is(err, errOneFailed) {
+			careful = true
+			continue
 		}
 		if try < 5 && worthAnotherTry(err) {
 			time.Sleep(time.Duration(try*try) * 5 * time.Millisecond)
@@ -251,9 +256,15 @@ func (s *committer) begin(ctx context.Context) error {
 	}
 }
 
+// errOneFailed says that one of several members failed while there was no savepoint
+// to go back to: all are to be run again, with care.
+var errOneFailed = errors.New("one of several joined commits failed")
+
 // joined runs one transaction for all members. A member's own failure is that
-// member's; an error returned is everybody's.
-func (s *committer) joined(ctx context.Context, members []*member) (told bool, err error) {
+// member's; an error returned is everybody's. Members rarely fail, and savepoints
+// cost more than most of what they would protect: they are set with care only,
+// after a run without them has met a failure.
+func (s *committer) joined(ctx context.Context, members []*member, careful bool) (told bool, err error) {
 	if s.db.dialect == dialectPostgres {
 		var cancel context.CancelFunc
 		ctx, cancel = context.WithTimeout(ctx, commitTimeout)
@@ -276,7 +287,7 @@ func (s *committer) joined(ctx context.Context, members []*member) (told bool, e
 	var index []indexed
 	for _, m := range members {
 		t := &tx{ctx: ctx, s: s}
-		if m.err, err = s.one(t, m, len(members) == 1); err != nil {
+		if m.err, err = s.one(t, m, careful); err != nil {
 			return false, err
 		}
 		switch {
@@ -285,6 +296,8 @@ func (s *committer) joined(ctx context.Context, members []*member) (told bool, e
 			index = append(index, t.index...)
 		case len(members) == 1:
 			return false, s.exec(ctx, "rollback")
+		case !careful:
+			return false, errOneFailed
 		}
 	}
 	if err := s.writeIndex(ctx, index); err != nil {
@@ -320,10 +333,10 @@ func (s *committer) lock(ctx context.Context, members []*member) error {
 	return s.exec(ctx, "select pg_advisory_xact_lock(key) from unnest($1::bigint[]) key", slices.Compact(keys))
 }
 
-// one runs a member behind a savepoint: own is the member's failure, err the end
-// of the whole transaction. A member that is alone needs no savepoint.
-func (s *committer) one(t *tx, m *member, alone bool) (own, err error) {
-	if !alone {
+// one runs a member, behind a savepoint if it is told to: own is the member's
+// failure, err the end of the whole transaction.
+func (s *committer) one(t *tx, m *member, savepoint bool) (own, err error) {
+	if savepoint {
 		if err := s.exec(t.ctx, "savepoint member"); err != nil {
 			return nil, err
 		}
@@ -332,7 +345,7 @@ func (s *committer) one(t *tx, m *member, alone bool) (own, err error) {
 	switch {
 	case own != nil && worthAnotherTry(own):
 		return nil, own
-	case alone:
+	case !savepoint:
 		return own, nil
 	case own != nil:
 		if err := s.exec(t.ctx, "rollback to savepoint member"); err != nil {

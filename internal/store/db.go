@@ -14,6 +14,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"maps"
 	"runtime"
 	"strings"
 	"sync"
@@ -124,22 +125,22 @@ func beginning(url string) string {
 // openPostgres opens one connection that writes and some that read. Statements are
 // prepared once, on tables that may be empty then: the plans of that moment would
 // read whole tables for ever. Every statement that writes finds its rows by an
-// index, so the writing connection plans no other way; the reading ones plan anew
-// each time, for what is asked and how much there is.
+// index, one after the other, so the writing connection plans no other way; the
+// reading ones plan anew each time, for what is asked and how much there is.
 func (db *DB) openPostgres(url string) error {
-	pool := func(parameter, value string) (*sql.DB, error) {
+	pool := func(parameters map[string]string) (*sql.DB, error) {
 		config, err := pgx.ParseConfig(url)
 		if err != nil { // the cause may quote the password
 			return nil, errors.New("open database: the PostgreSQL address cannot be read; it should look like postgres://user@host/name")
 		}
-		config.RuntimeParams[parameter] = value
+		maps.Copy(config.RuntimeParams, parameters)
 		return stdlib.OpenDB(*config), nil
 	}
 	var err error
-	if db.write, err = pool("enable_seqscan", "off"); err != nil {
+	if db.write, err = pool(map[string]string{"enable_seqscan": "off", "enable_hashjoin": "off", "enable_mergejoin": "off"}); err != nil {
 		return err
 	}
-	if db.read, err = pool("plan_cache_mode", "force_custom_plan"); err != nil {
+	if db.read, err = pool(map[string]string{"plan_cache_mode": "force_custom_plan"}); err != nil {
 		return err
 	}
 	db.write.SetMaxOpenConns(2)

@@ -178,12 +178,15 @@ func (w *walker) newAttachment(part *Part, header Header) *openAttachment {
 func (a *openAttachment) write(w *walker, p []byte) {
 	a.size += int64(len(p))
 	a.sum.Write(p)
-	if a.n == w.wanted && w.outErr == nil {
-		_, w.outErr = w.out.Write(p)
+	if out, ok := w.wanted[a.n]; ok && w.outErr == nil {
+		_, w.outErr = out.Write(p)
 	}
 }
 
 func (a *openAttachment) end(w *walker) {
 	w.m.Attachments[a.n].SizeBytes = a.size
 	a.sum.Sum(w.m.Attachments[a.n].SHA256[:0])
+	if _, ok := w.wanted[a.n]; ok {
+		w.written++
+	}
 }

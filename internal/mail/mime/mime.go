@@ -66,17 +66,12 @@ func Read(r io.Reader, o Options) (*Message, error) {
 }
 
 // Attachment writes the decoded bytes of attachment n, numbered as by Read, to
-// out and returns what is known of it. The error is that of r or of out, or a
-// NotFound Fault when the message has no such attachment.
+// out and returns what is known of it. What follows it is not read. The error is
+// that of r or of out, or a NotFound Fault when the message has no such attachment.
 func Attachment(r io.Reader, n int, out io.Writer) (postroom.Attachment, error) {
-	w := newWalker(r, Options{MaxTextBytes: 1})
-	w.wanted, w.out = n, out
-	err := w.walk()
-	if w.outErr != nil {
-		return postroom.Attachment{}, w.outErr
-	}
-	if n >= 0 && n < len(w.m.Attachments) {
-		return w.m.Attachments[n], err
+	all, err := extract(r, map[int]io.Writer{n: out})
+	if n >= 0 && n < len(all) {
+		return all[n], err
 	}
 	if err != nil {
 		return postroom.Attachment{}, err
@@ -86,4 +81,22 @@ func Attachment(r io.Reader, n int, out io.Writer) (postroom.Attachment, error) 
 		Explanation: "This mail has no such attachment.",
 		Remedy:      "Go back to the mail and choose one of the attachments listed there.",
 	}
+}
+
+// Attachments writes the decoded bytes of several attachments, by their numbers,
+// in one reading of the message. A number that it does not have gets nothing. The
+// error is that of r or of one of the writers.
+func Attachments(r io.Reader, wanted map[int]io.Writer) error {
+	_, err := extract(r, wanted)
+	return err
+}
+
+func extract(r io.Reader, wanted map[int]io.Writer) ([]postroom.Attachment, error) {
+	w := newWalker(r, Options{MaxTextBytes: 1})
+	w.wanted = wanted
+	err := w.walk()
+	if w.outErr != nil {
+		err = w.outErr
+	}
+	return w.m.Attachments, err
 }

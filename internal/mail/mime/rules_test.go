@@ -235,6 +235,14 @@ func TestAttachment(t *testing.T) {
 			t.Errorf("Attachment(%d) writes %q, %v, want %q", n, got.String(), err, bytes)
 		}
 	}
+	var first, second strings.Builder
+	if err := Attachments(strings.NewReader(message), map[int]io.Writer{0: &first, 1: &second, 7: io.Discard}); err != nil || first.String() != want[0] || second.String() != want[1] {
+		t.Errorf("Attachments writes %q and %q, %v, want %q", first.String(), second.String(), err, want)
+	}
+	rest := strings.NewReader(message + strings.Repeat("\n", 10<<20))
+	if _, err := Attachment(rest, 0, io.Discard); err != nil || rest.Len() < 9<<20 {
+		t.Errorf("behind the attachment %d bytes were left unread, %v, want most of 10 MB", rest.Len(), err)
+	}
 	if _, err := Attachment(strings.NewReader(message), 2, io.Discard); postroom.KindOf(err) != postroom.NotFound {
 		t.Errorf("an attachment that is not there gives %v, want NotFound", err)
 	}

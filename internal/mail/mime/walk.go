@@ -27,8 +27,8 @@ type walker struct {
 
 	noted       map[string]bool
 	reportBytes int
-	wanted      int // the attachment whose bytes go to out; -1: none
-	out         io.Writer
+	wanted      map[int]io.Writer // attachments whose bytes go somewhere, by number
+	written     int               // how many of these have come to their end
 	outErr      error
 }
 
@@ -54,7 +54,7 @@ func newWalker(r io.Reader, o Options) *walker {
 		o.MaxTextBytes = defaultMaxText
 	}
 	return &walker{
-		lines: newLineReader(r), maxText: o.MaxTextBytes, m: &Message{}, digest: sha256.New(), wanted: -1,
+		lines: newLineReader(r), maxText: o.MaxTextBytes, m: &Message{}, digest: sha256.New(),
 	}
 }
 
@@ -66,8 +66,8 @@ func (w *walker) walk() error {
 			first = false
 			w.lines.line = bytes.TrimPrefix(w.lines.line, []byte("\xef\xbb\xbf"))
 		}
-		if w.outErr != nil {
-			return nil
+		if w.outErr != nil || w.wanted != nil && w.written == len(w.wanted) {
+			return nil // what follows is wanted by nobody
 		}
 		if w.lines.isStart && len(w.stack) > 0 && w.delimiter() {
 			continue

@@ -2,6 +2,7 @@ package web
 
 import (
 	"fmt"
+	"html"
 	"strings"
 
 	"github.com/postroom/postroom"
@@ -70,8 +71,9 @@ func (s *Server) entry(l store.EntryLine) entryView {
 	}
 	v.Text, v.TextCut = passages(m.Text)
 	inline := false
+	shown := namedPictures(m.HTML)
 	for _, a := range m.Attachments {
-		if a.Inline && a.ContentID != "" && isPicture(a.Type) && strings.Contains(m.HTML, a.ContentID) {
+		if a.Inline && isPicture(a.Type) && shown[a.ContentID] {
 			inline = true
 			continue // it is seen in its place
 		}
@@ -83,6 +85,25 @@ func (s *Server) entry(l store.EntryLine) entryView {
 	}
 	e.Mail = v
 	return e
+}
+
+// namedPictures are the content ids that the cid: addresses of an HTML text name;
+// of thousands the first.
+func namedPictures(text string) map[string]bool {
+	const most, longest = 1000, 1024
+	named := make(map[string]bool)
+	for {
+		_, after, found := strings.Cut(text, "cid:")
+		if !found || len(named) == most {
+			return named
+		}
+		id := after[:min(len(after), longest)]
+		if end := strings.IndexAny(id, "\"'<> \t\r\n)"); end >= 0 {
+			id = id[:end]
+		}
+		named[bareContentID(html.UnescapeString(id))] = true
+		text = after[len(id):]
+	}
 }
 
 func nameOf(a postroom.Attachment) string {

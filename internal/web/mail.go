@@ -1,6 +1,7 @@
 package web
 
 import (
+	"bytes"
 	"encoding/base64"
 	"fmt"
 	"io"
@@ -46,18 +47,15 @@ func (s *Server) showHTML(w http.ResponseWriter, r *http.Request, by visitor) er
 	if err != nil {
 		return err
 	}
-	left, bytes := maxPictures, int64(0)
+	pictures := picturesOf(m.Attachments)
+	left, size := maxPictures, int64(0)
 	clean := s.safe.clean(m.HTML, func(contentID string) (int, bool) {
-		if plain, err := url.PathUnescape(contentID); err == nil {
-			contentID = plain
+		a, ok := pictures[bareContentID(contentID)]
+		if !ok || left == 0 || size+a.SizeBytes > maxPictureBytes {
+			return 0, false
 		}
-		for _, a := range m.Attachments {
-			if a.ContentID == contentID && isPicture(a.Type) && left > 0 && bytes+a.SizeBytes <= maxPictureBytes {
-				left, bytes = left-1, bytes+a.SizeBytes
-				return a.N, true
-			}
-		}
-		return 0, false
+		left, size = left-1, size+a.SizeBytes
+		return a.N, true
 	})
 	h := w.Header()
 	h.Set("Content-Type", "text/html; charset=utf-8")
@@ -65,6 +63,7 @@ func (s *Server) showHTML(w http.ResponseWriter, r *http.Request, by visitor) er
 	h.Set("Referrer-Policy", "no-referrer")
 	h.Set("X-Frame-Options", "SAMEORIGIN")
 	h.Set("Cache-Control", "private, max-age=300")
+	h.Add("Vary", "Cookie") // nothing of it for the next one who signs in at this browser
 	fmt.Fprintf(w, "<!DOCTYPE html><html><head><meta charset=\"utf-8\"><title>Mail</title><link rel=\"stylesheet\" href=\"%s\"></head><body>",
 		s.assets.address["mail.css"])
 	if clean.KeptOut > 0 {
@@ -76,6 +75,26 @@ func (s *Server) showHTML(w http.ResponseWriter, r *http.Request, by visitor) er
 	s.writePictures(w, r, by, m.ID, m.Attachments, clean.HTML)
 	_, _ = io.WriteString(w, "</body></html>")
 	return nil
+}
+
+// picturesOf are the pictures among the attachments, by their content ids; of two
+// with the same id the first.
+func picturesOf(all []postroom.Attachment) map[string]postroom.Attachment {
+	pictures := make(map[string]postroom.Attachment)
+	for _, a := range all {
+		if _, known := pictures[a.ContentID]; !known && a.ContentID != "" && isPicture(a.Type) {
+			pictures[a.ContentID] = a
+		}
+	}
+	return pictures
+}
+
+// bareContentID is the content id that a cid: address names (RFC 2392 section 2).
+func bareContentID(address string) string {
+	if plain, err := url.PathUnescape(address); err == nil {
+		return plain
+	}
+	return address
 }
 
 func pluralIs(n int, thing string) string {
@@ -92,27 +111,47 @@ var ownPicture = regexp.MustCompile(` src="cid:([0-9]+)"`)
 // writePictures writes the HTML with the bytes of its own pictures in their places.
 // What cannot be read leaves its description.
 func (s *Server) writePictures(w io.Writer, r *http.Request, by visitor, id postroom.MailID, all []postroom.Attachment, body string) {
+	places := ownPicture.FindAllStringSubmatchIndex(body, -1)
+	pictures := make(map[int]*bytes.Buffer)
+	for _, at := range places {
+		if n, err := strconv.Atoi(body[at[2]:at[3]]); err == nil && n < len(all) && isPicture(all[n].Type) {
+			pictures[n] = new(bytes.Buffer)
+		}
+	}
+	if err := s.readPictures(r, by, id, pictures); err != nil {
+		s.log().WarnContext(r.Context(), "inline pictures not read", "mail", id, "err", err)
+	}
 	last := 0
-	for _, at := range ownPicture.FindAllStringSubmatchIndex(body, -1) {
+	for _, at := range places {
 		_, _ = io.WriteString(w, body[last:at[0]])
 		last = at[1]
 		n, err := strconv.Atoi(body[at[2]:at[3]])
-		if err != nil {
-			continue
+		if picture := pictures[n]; err == nil && picture != nil && picture.Len() > 0 {
+			_, _ = io.WriteString(w, ` src="data:`+all[n].Type+`;base64,`)
+			encoder := base64.NewEncoder(base64.StdEncoding, w)
+			_, _ = encoder.Write(picture.Bytes())
+			_ = encoder.Close()
+			_, _ = io.WriteString(w, `"`)
 		}
-		i := slices.IndexFunc(all, func(a postroom.Attachment) bool { return a.N == n })
-		if i < 0 || !isPicture(all[i].Type) {
-			continue
-		}
-		_, _ = io.WriteString(w, ` src="data:`+all[i].Type+`;base64,`)
-		encoder := base64.NewEncoder(base64.StdEncoding, w)
-		if err := s.attachment(r, by, id, n, encoder); err != nil {
-			s.log().WarnContext(r.Context(), "inline picture not read", "mail", id, "n", n, "err", err)
-		}
-		_ = encoder.Close()
-		_, _ = io.WriteString(w, `"`)
 	}
 	_, _ = io.WriteString(w, body[last:])
+}
+
+// readPictures fills the pictures of a mail in one reading of its raw bytes.
+func (s *Server) readPictures(r *http.Request, by visitor, id postroom.MailID, pictures map[int]*bytes.Buffer) error {
+	if len(pictures) == 0 {
+		return nil
+	}
+	raw, _, err := s.Reader.OpenRaw(r.Context(), by.Viewer, id)
+	if err != nil {
+		return err
+	}
+	defer raw.Close()
+	wanted := make(map[int]io.Writer, len(pictures))
+	for n, picture := range pictures {
+		wanted[n] = picture
+	}
+	return mailmime.Attachments(raw, wanted)
 }
 
 // attachment writes the decoded bytes of an attachment.
@@ -179,14 +218,14 @@ func (s *Server) showRaw(w http.ResponseWriter, r *http.Request, by visitor) err
 	if err != nil {
 		return err
 	}
-	raw, bytes, err := s.Reader.OpenRaw(r.Context(), by.Viewer, id)
+	raw, sizeBytes, err := s.Reader.OpenRaw(r.Context(), by.Viewer, id)
 	if err != nil {
 		return err
 	}
 	defer raw.Close()
 	h := w.Header()
 	h.Set("Content-Security-Policy", downloadPolicy)
-	h.Set("Content-Length", strconv.FormatInt(bytes, 10))
+	h.Set("Content-Length", strconv.FormatInt(sizeBytes, 10))
 	if r.FormValue("view") != "" {
 		h.Set("Content-Type", "text/plain; charset=utf-8")
 	} else {

@@ -284,6 +284,27 @@ func TestTheHTMLOfAMail(t *testing.T) {
 	}
 }
 
+func TestPicturesOfAMailAreFound(t *testing.T) {
+	html := `<img src="cid:a@b"><img src='cid:c%40d'><img src=cid:e&amp;f>` + strings.Repeat("<img src=cid:x>", 2000) + "cid:"
+	named := namedPictures(html)
+	for _, id := range []string{"a@b", "c@d", "e&f", "x"} {
+		if !named[id] {
+			t.Errorf("%q is not found among %v", id, named)
+		}
+	}
+	var many strings.Builder
+	for i := range 5000 {
+		fmt.Fprintf(&many, "<img src=cid:%d>", i)
+	}
+	if n := len(namedPictures(many.String())); n != 1000 {
+		t.Errorf("%d names are kept of thousands, want 1000", n)
+	}
+	all := []postroom.Attachment{{N: 0, Type: "image/svg+xml", ContentID: "a"}, {N: 1, Type: "image/png", ContentID: "a"}, {N: 2, Type: "image/gif", ContentID: "a"}, {N: 3, Type: "image/gif"}}
+	if p := picturesOf(all); len(p) != 1 || p["a"].N != 1 {
+		t.Errorf("picturesOf = %v, want the one that can be shown", p)
+	}
+}
+
 func TestDownloads(t *testing.T) {
 	o := openOffice(t)
 	o.box("Support", "support@example.net").deliver(newsletter, time.Now())

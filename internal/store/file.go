@@ -131,36 +131,76 @@ type known struct {
 	issue   postroom.IssueID
 }
 
-const sameMail = `
-	select m.id, coalesce(e.id, 0), coalesce(e.issue, 0), a.id, a.state, case when a.mailbox = $3 then 1 else 0 end
-	from mail m
-	join arrival a on a.mail = m.id and a.state in ('filed', 'deleted')
-	join mailbox b on b.id = a.mailbox
-	left join entry e on e.mail = m.id
-	where m.message_id_hash = $1 and m.digest = $2 and (a.mailbox = $3 or b.visibility_key = $4)
-	order by case when a.mailbox = $3 then 0 else 1 end, a.id limit 1`
+// What is looked up by a foreign string is looked up alone, and followed one by
+// one: joined with the rest, PostgreSQL likes to begin at the other end, and walks
+// a mailbox or a table for every mail while it does not know better.
+const (
+	// sameAtMost is how many mails of one Message-ID are followed: those first filed.
+	sameAtMost = 20
+
+	mailsCalled   = `select id from mail where message_id_hash = $1 order by id + 0 limit $2`
+	mailsSame     = `select id from mail where message_id_hash = $1 and digest = $2 order by id + 0 limit $3`
+	mailsNaming   = `select mail from mail_reference where hash = $1 order by mail limit $2`
+	entryOfMail   = `select id, issue from entry where mail = $1`
+	deliveredHere = `
+	select a.id, a.state, case when a.mailbox = $2 then 1 else 0 end
+	from arrival a join mailbox b on b.id = a.mailbox
+	where a.mail = $1 and a.state in ('filed', 'deleted') and (a.mailbox = $2 or b.visibility_key = $3)
+	order by case when a.mailbox = $2 then 0 else 1 end, a.id limit 1`
+)
+
+func (t *tx) mails(query string, args ...any) ([]postroom.MailID, error) {
+	rows, err := t.rows(query, args...)
+	if err != nil {
+		return nil, err
+	}
+	return scanIDs[postroom.MailID](rows)
+}
 
 // recognise looks for the same content: by Message-ID and digest, or, where there
 // is no Message-ID, by the digest against an earlier numbering of this mailbox.
+// What this mailbox has itself counts before what another has.
 func (t *tx) recognise(f Filing, own []byte, numbering postroom.NumberingID, key string) (known, error) {
 	if own == nil {
 		return t.recogniseNameless(f, numbering)
 	}
-	var k known
-	var earlier postroom.ArrivalID
-	var state postroom.ArrivalState
-	var here int
-	err := t.row(sameMail, own, f.Mail.Digest[:], f.Fence.Mailbox, key).Scan(&k.mail, &k.entry, &k.issue, &earlier, &state, &here)
-	if noRows(err) {
-		return known{}, nil
-	}
+	same, err := t.mails(mailsSame, own, f.Mail.Digest[:], sameAtMost)
 	if err != nil {
 		return known{}, err
 	}
-	if here == 1 || state == postroom.ArrivalDeleted || k.entry == 0 {
+	var found known
+	for _, id := range same {
+		k, here, err := t.delivered(f, id, key)
+		if err != nil || here {
+			return k, err
+		}
+		if found.mail == 0 {
+			found = k
+		}
+	}
+	return found, nil
+}
+
+// delivered says what a known mail means for an arrival of the same content; here
+// says that this mailbox has it. The zero known: nobody who may see the arrival has.
+func (t *tx) delivered(f Filing, id postroom.MailID, key string) (k known, here bool, err error) {
+	var earlier postroom.ArrivalID
+	var state postroom.ArrivalState
+	err = t.row(deliveredHere, id, f.Fence.Mailbox, key).Scan(&earlier, &state, &here)
+	if noRows(err) {
+		return known{}, false, nil
+	}
+	if err != nil {
+		return known{}, false, err
+	}
+	k.mail = id
+	if err := t.row(entryOfMail, id).Scan(&k.entry, &k.issue); err != nil && !noRows(err) {
+		return known{}, false, err
+	}
+	if here || state == postroom.ArrivalDeleted || k.entry == 0 {
 		k.verdict, k.reason = sameVerdict(earlier, state)
 	}
-	return k, nil
+	return k, here, nil
 }
 
 const namelessBefore = `
@@ -200,46 +240,41 @@ func (t *tx) settleKnown(f Filing, k known) error {
 	return t.exec(`update arrival set mail = $2 where id = $1`, f.Arrival, k.mail)
 }
 
-// “+ 0” keeps PostgreSQL from walking all entries in their order to find the few
-// that are meant, as it likes to where a limit is one.
-//
 // The issue of a mail counts only where the mail was delivered to a mailbox that
 // the same people may see, and while nobody has deleted the issue.
 const issueOfMail = `
-	select e.issue from mail m
-	join entry e on e.mail = m.id
+	select e.issue from entry e
 	join issue i on i.id = e.issue and i.deleted_at is null
-	where m.message_id_hash = $1
-		and exists (select 1 from arrival a join mailbox b on b.id = a.mailbox
-			where a.entry = e.id and a.state = 'filed' and b.visibility_key = $2)
-	order by e.id + 0 limit 1`
-
-const issueOfReply = `
-	select e.issue from mail_reference r
-	join entry e on e.mail = r.mail
-	join issue i on i.id = e.issue and i.deleted_at is null
-	where r.hash = $1
-		and exists (select 1 from arrival a join mailbox b on b.id = a.mailbox
-			where a.entry = e.id and a.state = 'filed' and b.visibility_key = $2)
-	order by e.id + 0 limit 1`
+	where e.mail = $1 and exists (select 1 from arrival a join mailbox b on b.id = a.mailbox
+		where a.entry = e.id and a.state = 'filed' and b.visibility_key = $2 /*pg offset 0 */)`
 
 // thread returns the issue that a mail belongs to: that of its nearest known
 // ancestor, or that of a mail that refers to it; 0 when it begins a new one.
 func (t *tx) thread(own []byte, ancestors [][]byte, key string) (issue postroom.IssueID, err error) {
 	for _, a := range ancestors {
-		err := t.row(issueOfMail, a, key).Scan(&issue)
-		if err == nil || !noRows(err) {
+		if issue, err = t.issueAmong(key, mailsCalled, a); err != nil || issue != 0 {
 			return issue, err
 		}
 	}
 	if own == nil {
 		return 0, nil
 	}
-	err = t.row(issueOfReply, own, key).Scan(&issue)
-	if noRows(err) {
-		return 0, nil
+	return t.issueAmong(key, mailsNaming, own)
+}
+
+// issueAmong returns the first issue of the mails that a query finds; 0 for none.
+func (t *tx) issueAmong(key, query string, hash []byte) (issue postroom.IssueID, err error) {
+	mails, err := t.mails(query, hash, sameAtMost)
+	if err != nil {
+		return 0, err
 	}
-	return issue, err
+	for _, m := range mails {
+		err := t.row(issueOfMail, m, key).Scan(&issue)
+		if err == nil || !noRows(err) {
+			return issue, err
+		}
+	}
+	return 0, nil
 }
 
 const insertMail = `

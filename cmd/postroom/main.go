@@ -20,7 +20,7 @@ import (
 
 // commands is the command line (docs: design of the outside contract).
 type commands struct {
-	Config kong.ConfigFlag `help:"Read settings from this JSON file; every flag has a key of its name." placeholder:"FILE"`
+	Config kong.ConfigFlag `help:"Read settings from this JSON file: one object, with flags as keys. The command line and the environment count more." placeholder:"FILE"`
 
 	Demo    demoCmd    `cmd:"" help:"Show everything in one process: a pretend mail provider, two mailboxes, mail dripping in."`
 	Serve   serveCmd   `cmd:"" help:"Run the server."`
@@ -62,7 +62,7 @@ func run(ctx context.Context, args []string, t terminal) int {
 	parser, err := kong.New(&c,
 		kong.Name("postroom"),
 		kong.Description("Every letter that arrives is entered in the ledger, once, before anything else happens to it."),
-		kong.Configuration(kong.JSON),
+		kong.Configuration(readSettings),
 		kong.DefaultEnvars("POSTROOM"),
 		kong.UsageOnError(),
 		kong.Writers(t.Out, t.Err),
@@ -119,7 +119,10 @@ type helpCmd struct {
 }
 
 // Run prints the help that “--help” prints.
-func (h *helpCmd) Run(t terminal) error {
-	run(context.Background(), append(h.Command, "--help"), t)
+func (h *helpCmd) Run(ctx context.Context, t terminal) error {
+	var said strings.Builder
+	if code := run(ctx, append(h.Command, "--help"), terminal{t.In, t.Out, &said}); code != exitGood {
+		return wrongUse{"There is no command “" + strings.Join(h.Command, " ") + "”."}
+	}
 	return nil
 }

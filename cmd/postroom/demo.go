@@ -49,7 +49,7 @@ func (c *demoCmd) Run(ctx context.Context, t terminal) (err error) {
 		return err
 	}
 	p := &process{
-		In: in, Alone: true, Node: "demo", Listener: listener, PublicURL: "http://" + listener.Addr().String(),
+		In: in, Alone: true, Node: "demo", Listener: listener, PublicURL: openable("http", listener.Addr()),
 		MaxMessage: 256 << 20, Log: log,
 	}
 	p.prepare()

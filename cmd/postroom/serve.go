@@ -37,6 +37,11 @@ func (c *serveCmd) serve(ctx context.Context, t terminal, step func(string)) (er
 	if (c.TLSCert == "") != (c.TLSKey == "") {
 		return wrongUse{"HTTPS needs both --tls-cert and --tls-key."}
 	}
+	if c.PublicURL != "" {
+		if c.PublicURL, err = publicURL(c.PublicURL); err != nil {
+			return err
+		}
+	}
 	log := newLog(t.Err, c.LogLevel)
 	o := c.options(log)
 	o.Step = step
@@ -89,7 +94,7 @@ func (p *process) listen(c *serveCmd) error {
 		if p.Certificate != nil {
 			scheme = "https"
 		}
-		p.PublicURL = scheme + "://" + p.Listener.Addr().String()
+		p.PublicURL = openable(scheme, p.Listener.Addr())
 	}
 	return nil
 }

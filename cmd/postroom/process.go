@@ -6,6 +6,7 @@ import (
 	"crypto/tls"
 	"errors"
 	"fmt"
+	"log"
 	"log/slog"
 	"net"
 	"net/http"
@@ -160,15 +161,21 @@ func (p *process) ready(w http.ResponseWriter, r *http.Request) {
 	fmt.Fprintln(w, "ready")
 }
 
-// serve answers requests until ctx ends, then gives those under way a moment.
-func (p *process) serve(ctx context.Context, handler http.Handler) error {
-	server := &http.Server{
-		Handler:           handler,
+// newServer waits for nobody for ever. Requests end with ctx.
+func newServer(ctx context.Context, handler http.Handler, errorLog *log.Logger) *http.Server {
+	return &http.Server{
+		Handler:           patient(handler, slowestWrite),
 		ReadHeaderTimeout: 10 * time.Second,
+		ReadTimeout:       slowestRequest,
 		IdleTimeout:       2 * time.Minute,
 		BaseContext:       func(net.Listener) context.Context { return ctx },
-		ErrorLog:          slog.NewLogLogger(p.Log.Handler(), slog.LevelDebug),
+		ErrorLog:          errorLog,
 	}
+}
+
+// serve answers requests until ctx ends, then gives those under way a moment.
+func (p *process) serve(ctx context.Context, handler http.Handler) error {
+	server := newServer(ctx, handler, slog.NewLogLogger(p.Log.Handler(), slog.LevelDebug))
 	stopped := make(chan error, 1)
 	go func() {
 		<-ctx.Done()

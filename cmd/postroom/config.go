@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"slices"
 	"strings"
 
 	"github.com/alecthomas/kong"
@@ -67,11 +68,10 @@ func (s settings) Validate(app *kong.Application) error {
 
 // Resolve is the value of a flag that neither the command line nor the environment
 // gives; nil: the file does not say.
-func (s settings) Resolve(_ *kong.Context, _ *kong.Path, flag *kong.Flag) (any, error) {
-	for _, name := range flag.Envs {
-		if os.Getenv(name) != "" {
-			return nil, nil
-		}
+func (s settings) Resolve(_ *kong.Context, _ *kong.Path, flag *kong.Flag) (value any, err error) {
+	inEnvironment := func(name string) bool { return os.Getenv(name) != "" }
+	if !slices.ContainsFunc(flag.Envs, inEnvironment) {
+		value = s[keyOf(flag.Name)]
 	}
-	return s[keyOf(flag.Name)], nil
+	return value, nil
 }

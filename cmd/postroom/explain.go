@@ -37,7 +37,9 @@ func explain(w io.Writer, paths []string, asJSON bool) error {
 	files, failed := messageFiles(paths)
 	threads := threadsOf(files)
 	for _, f := range failed {
-		writeExplanation(w, explanation{ID: idOf(f.path), Error: f.err.Error()}, asJSON)
+		if err := writeExplanation(w, explanation{ID: idOf(f.path), Error: f.err.Error()}, asJSON); err != nil {
+			return err
+		}
 	}
 	count := len(failed)
 	for _, file := range files {

@@ -3,6 +3,7 @@ package main
 import (
 	"bufio"
 	"bytes"
+	"errors"
 	"io"
 	"os"
 
@@ -41,7 +42,7 @@ func headerOf(r io.Reader) io.Reader {
 	for {
 		line, err := lines.ReadSlice('\n')
 		header.Write(line)
-		if err != nil && err != bufio.ErrBufferFull || header.Len() > 4 && len(bytes.TrimRight(line, "\r\n")) == 0 {
+		if err != nil && !errors.Is(err, bufio.ErrBufferFull) || header.Len() > 4 && len(bytes.TrimRight(line, "\r\n")) == 0 {
 			return &header
 		}
 	}

@@ -137,7 +137,7 @@ func (d *Door) changeUser(ctx context.Context, by postroom.Viewer, id postroom.U
 	case !ok:
 		return noSuchUser(id.String())
 	}
-	d.log().InfoContext(ctx, event, "user", id, "by_user", by.User, "by_token", by.Token)
+	d.log().InfoContext(ctx, "user changed", "what", event, "user", id, "by_user", by.User, "by_token", by.Token)
 	return nil
 }
 

@@ -38,7 +38,6 @@ type rig struct {
 	fences                         map[postroom.MailboxID]store.Fence
 	numberings                     map[postroom.MailboxID]postroom.Numbering
 	uid                            uint32
-	writerViewer                   postroom.Viewer
 }
 
 const secret = "abcd efgh ijkl mnop"

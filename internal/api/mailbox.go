@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"reflect"
 	"strings"
 	"time"
@@ -252,7 +253,8 @@ func settled[T any](document any, within string) (result T, err error) {
 	found := &huma.ValidateResult{}
 	huma.Validate(registry, registry.Schema(reflect.TypeFor[T](), true, ""), huma.NewPathBuffer([]byte("body"), 4), huma.ModeWriteToServer, plain, found)
 	for _, wrong := range found.Errors {
-		if detail, ok := wrong.(*huma.ErrorDetail); ok {
+		var detail *huma.ErrorDetail
+		if errors.As(wrong, &detail) {
 			f := fieldFault(detail)
 			return result, unfit(strings.Trim(within+"."+f.Field, "."), f.Explanation, "Correct the patch; the document at "+Prefix+"/openapi.json shows the fields.")
 		}

@@ -175,7 +175,7 @@ func looksRandom(word string) bool {
 	const small, capital, digit = 1, 2, 3
 	var changes, last int
 	for _, r := range word {
-		kind := 0
+		var kind int
 		switch {
 		case unicode.IsDigit(r):
 			kind = digit

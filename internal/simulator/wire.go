@@ -240,7 +240,7 @@ func (w *wire) answer(c command) (answered bool, err error) {
 	secured, known := w.secured, w.introduced
 	w.introduced = known || c.name == "ID"
 	w.mu.Unlock()
-	reply := ""
+	var reply string
 	switch {
 	case ignores(f, c.name):
 		return true, nil

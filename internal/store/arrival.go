@@ -2,6 +2,7 @@ package store
 
 import (
 	"context"
+	"database/sql"
 	"fmt"
 	"strings"
 	"time"
@@ -114,19 +115,12 @@ func (db *DB) WantedArrivals(ctx context.Context, n postroom.NumberingID, fresh 
 			break
 		}
 		rows, err := db.query(ctx, query, n, int64(fresh), limit)
+		wanted, err = collect(rows, err, func(r *sql.Rows) (w Wanted, err error) {
+			err = r.Scan(&w.ID, &w.Name.UID, &w.Name.UIDL, &w.Name.Occurrence, &w.Tries, &w.Unjudged)
+			return w, err
+		})
 		if err != nil {
 			return nil, fmt.Errorf("list wanted names: %w", err)
-		}
-		for rows.Next() {
-			var w Wanted
-			if err := rows.Scan(&w.ID, &w.Name.UID, &w.Name.UIDL, &w.Name.Occurrence, &w.Tries, &w.Unjudged); err != nil {
-				rows.Close()
-				return nil, err
-			}
-			wanted = append(wanted, w)
-		}
-		if err := rows.Close(); err != nil {
-			return nil, err
 		}
 	}
 	return wanted, nil

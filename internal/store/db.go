@@ -74,12 +74,10 @@ func Open(ctx context.Context, o Options) (*DB, error) {
 		return nil, err
 	}
 	if err := db.checkSchema(ctx); err != nil {
-		db.closePools()
-		return nil, err
+		return nil, errors.Join(err, db.closePools())
 	}
 	if err := db.startCommitter(ctx); err != nil {
-		db.closePools()
-		return nil, err
+		return nil, errors.Join(err, db.closePools())
 	}
 	return db, nil
 }
@@ -110,8 +108,7 @@ func open(ctx context.Context, o Options) (*DB, error) {
 		return nil, err
 	}
 	if err := db.write.PingContext(ctx); err != nil {
-		db.closePools()
-		return nil, fmt.Errorf("open database: %w", err)
+		return nil, errors.Join(fmt.Errorf("open database: %w", err), db.closePools())
 	}
 	return db, nil
 }

@@ -32,12 +32,12 @@ func (db *DB) provider() (*goose.Provider, error) {
 // Migrate brings the schema up to today's. On SQLite the caller holds the lock of
 // the data directory, and an older database is first copied beside itself; on
 // PostgreSQL an advisory lock keeps two nodes apart.
-func Migrate(ctx context.Context, o Options) error {
+func Migrate(ctx context.Context, o Options) (err error) {
 	db, err := open(ctx, o)
 	if err != nil {
 		return err
 	}
-	defer db.closePools()
+	defer func() { err = errors.Join(err, db.closePools()) }()
 	if db.dialect == dialectPostgres {
 		unlock, err := db.lockMigrations(ctx)
 		if err != nil {

@@ -61,7 +61,7 @@ func (db *DB) readChunks(ctx context.Context, raw *Raw, sum hash.Hash, r io.Read
 	buf := *pooled
 	for {
 		n, err := fill(r, buf)
-		if err != nil && err != io.EOF {
+		if err != nil && !errors.Is(err, io.EOF) {
 			return err
 		}
 		if head != nil {
@@ -78,7 +78,7 @@ func (db *DB) readChunks(ctx context.Context, raw *Raw, sum hash.Hash, r io.Read
 			raw.packed += int64(len(packed))
 			raw.chunks = append(raw.chunks, packed)
 		}
-		if err == io.EOF {
+		if errors.Is(err, io.EOF) {
 			return nil
 		}
 		if len(raw.chunks) >= aheadChunks {

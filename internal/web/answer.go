@@ -59,7 +59,7 @@ func (s *Server) explain(w http.ResponseWriter, r *http.Request, by visitor, err
 		s.askToSignIn(w, r)
 		return
 	}
-	v := faultView{}
+	var v faultView
 	var tooLarge *http.MaxBytesError
 	switch {
 	case known && f.Kind != postroom.Internal:

@@ -2,6 +2,7 @@ package main
 
 import (
 	"net"
+	"net/netip"
 	"net/url"
 	"strings"
 )
@@ -31,4 +32,22 @@ func openable(scheme string, at net.Addr) string {
 		host = "localhost"
 	}
 	return (&url.URL{Scheme: scheme, Host: net.JoinHostPort(host, port)}).String()
+}
+
+// networks reads addresses and networks such as 127.0.0.1 and 10.0.0.0/8.
+func networks(texts []string) ([]netip.Prefix, error) {
+	var all []netip.Prefix
+	for _, text := range texts {
+		text = strings.TrimSpace(text)
+		if network, err := netip.ParsePrefix(text); err == nil {
+			all = append(all, network)
+			continue
+		}
+		address, err := netip.ParseAddr(text)
+		if err != nil {
+			return nil, wrongUse{"--proxy wants an address or a network such as 127.0.0.1 or 10.0.0.0/8, not “" + text + "”."}
+		}
+		all = append(all, netip.PrefixFrom(address.WithZone(""), address.BitLen()))
+	}
+	return all, nil
 }

@@ -2,6 +2,7 @@ package main
 
 import (
 	"errors"
+	"fmt"
 	"net"
 	"testing"
 )
@@ -48,6 +49,18 @@ func TestOpenable(t *testing.T) {
 		at := &net.TCPAddr{IP: net.ParseIP(test.ip), Port: 8025, Zone: test.zone}
 		if got := openable("http", at); got != test.want {
 			t.Errorf("openable(%s) = %s, want %s", at, got, test.want)
+		}
+	}
+}
+
+func TestNetworks(t *testing.T) {
+	got, err := networks([]string{"127.0.0.1", " 10.0.0.0/8", "::1", "fe80::1%eth0"})
+	if want := "[127.0.0.1/32 10.0.0.0/8 ::1/128 fe80::1/128]"; err != nil || fmt.Sprint(got) != want {
+		t.Errorf("networks = %v, %v, want %s", got, err, want)
+	}
+	for _, text := range []string{"", "localhost", "10.0.0.0/99", "*"} {
+		if _, err := networks([]string{text}); err == nil {
+			t.Errorf("networks takes %q", text)
 		}
 	}
 }

@@ -10,6 +10,7 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"net/netip"
 	"os"
 	"path/filepath"
 	"strings"
@@ -39,6 +40,7 @@ type process struct {
 	Listener       net.Listener
 	Certificate    *tls.Certificate // nil: plain HTTP
 	PublicURL      string
+	Proxies        []netip.Prefix // in front of the listener
 	AllowPlaintext bool
 	MaxMessage     int64 // bytes
 	CommandTimeout time.Duration
@@ -138,7 +140,8 @@ func (p *process) handler(ctx context.Context, figures *figures) http.Handler {
 		Stopping: ctx.Done(), Log: p.Log,
 	}
 	people := &web.Server{
-		Door: p.door, Reader: reader, Issues: p.issues, Mailboxes: p.mailboxes, PublicURL: p.PublicURL, Log: p.Log,
+		Door: p.door, Reader: reader, Issues: p.issues, Mailboxes: p.mailboxes, PublicURL: p.PublicURL, Proxies: p.Proxies,
+		Log: p.Log,
 	}
 	mux := http.NewServeMux()
 	mux.Handle(api.Prefix+"/", programs.Handler())

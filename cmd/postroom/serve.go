@@ -21,6 +21,7 @@ type serveCmd struct {
 	dataFlags
 	Listen         string        `help:"Where pages and API answer." placeholder:"HOST:PORT" default:"127.0.0.1:8025"`
 	PublicURL      string        `help:"The address under which people reach this server." placeholder:"URL"`
+	Proxy          []string      `help:"A reverse proxy in front, or a network of them, that is believed where requests come from (X-Forwarded-For)." placeholder:"ADDRESS"`
 	TLSCert        string        `help:"Certificate for HTTPS, PEM." type:"existingfile" placeholder:"FILE"`
 	TLSKey         string        `help:"Its key, PEM." type:"existingfile" placeholder:"FILE"`
 	AllowPlaintext bool          `help:"Allow mail servers without encryption on other computers."`
@@ -42,6 +43,10 @@ func (c *serveCmd) serve(ctx context.Context, t terminal, step func(string)) (er
 			return err
 		}
 	}
+	trusted, err := networks(c.Proxy)
+	if err != nil {
+		return err
+	}
 	log := newLog(t.Err, c.LogLevel)
 	o := c.options(log)
 	o.Step = step
@@ -51,7 +56,7 @@ func (c *serveCmd) serve(ctx context.Context, t terminal, step func(string)) (er
 	}
 	defer func() { err = errors.Join(err, in.Close()) }()
 	p := &process{
-		In: in, Alone: c.Database == "", PublicURL: c.PublicURL, AllowPlaintext: c.AllowPlaintext,
+		In: in, Alone: c.Database == "", PublicURL: c.PublicURL, Proxies: trusted, AllowPlaintext: c.AllowPlaintext,
 		MaxMessage: c.MaxMessage << 20, CommandTimeout: c.CommandTimeout, DeadAfter: c.NodeTimeout, Log: log,
 	}
 	if p.Node, err = nodeName(c.Data); err != nil {

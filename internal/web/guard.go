@@ -1,7 +1,6 @@
 package web
 
 import (
-	"net"
 	"net/http"
 	"net/url"
 	"strings"
@@ -29,6 +28,12 @@ func (s *Server) guard(pages http.Handler) http.Handler {
 			Remedy:      "Open Postroom itself and do it there.",
 		}
 	}))
+	if s.PublicURL != "" {
+		// Behind a proxy the Host of a request may be another than browsers know.
+		if err := sameSite.AddTrustedOrigin(s.PublicURL); err != nil {
+			s.log().Warn("the public address is not one of pages", "url", s.PublicURL, "err", err)
+		}
+	}
 	inner := sameSite.Handler(pages)
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		h := w.Header()
@@ -116,15 +121,6 @@ func (s *Server) dropCookie(w http.ResponseWriter, r *http.Request) {
 	http.SetCookie(w, &http.Cookie{
 		Name: s.cookieName(r), Path: "/", MaxAge: -1, HttpOnly: true, Secure: s.isSecure(r), SameSite: http.SameSiteLaxMode,
 	})
-}
-
-// client is where a request comes from.
-func client(r *http.Request) access.Client {
-	host, _, err := net.SplitHostPort(r.RemoteAddr)
-	if err != nil {
-		host = r.RemoteAddr
-	}
-	return access.Client{Address: host, Agent: r.UserAgent()}
 }
 
 // local returns an address of this site that a request asks to be sent to, or /.

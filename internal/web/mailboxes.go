@@ -267,7 +267,7 @@ func (s *Server) confirm(r *http.Request, by visitor, password postroom.Secret) 
 	if err != nil {
 		return err
 	}
-	proof, _, err := s.Door.SignIn(r.Context(), me.Email, password, client(r))
+	proof, _, err := s.Door.SignIn(r.Context(), me.Email, password, s.client(r))
 	if f, ok := postroom.FaultOf(err); ok && f.Kind == postroom.Unauthenticated {
 		return &postroom.Fault{
 			Kind: postroom.Invalid, Class: postroom.BadCredentials, FixBy: postroom.FixByUser, Field: "password",

@@ -220,7 +220,7 @@ func (s *Server) changeOwnPassword(w http.ResponseWriter, r *http.Request, by vi
 	if err := s.Door.SetPassword(r.Context(), me.Email, postroom.Hide(r.PostFormValue("password"))); err != nil {
 		return err
 	}
-	cookie, _, err := s.Door.SignIn(r.Context(), me.Email, postroom.Hide(r.PostFormValue("password")), client(r))
+	cookie, _, err := s.Door.SignIn(r.Context(), me.Email, postroom.Hide(r.PostFormValue("password")), s.client(r))
 	if err != nil {
 		return err
 	}

@@ -27,7 +27,7 @@ func (s *Server) showSignIn(w http.ResponseWriter, r *http.Request) error {
 // signIn handles POST /sign-in.
 func (s *Server) signIn(w http.ResponseWriter, r *http.Request) error {
 	form := signInForm{frame: s.frame(visitor{}, "Sign in", ""), Email: r.PostFormValue("email"), Next: local(r.PostFormValue("next"))}
-	cookie, _, err := s.Door.SignIn(r.Context(), form.Email, postroom.Hide(r.PostFormValue("password")), client(r))
+	cookie, _, err := s.Door.SignIn(r.Context(), form.Email, postroom.Hide(r.PostFormValue("password")), s.client(r))
 	if f, ok := postroom.FaultOf(err); ok && (f.Kind == postroom.Unauthenticated || f.Kind == postroom.TooMany) {
 		v := viewFault(f)
 		v.Who = ""
@@ -83,7 +83,7 @@ func (s *Server) showWelcome(w http.ResponseWriter, r *http.Request) error {
 // welcome handles POST /welcome/{secret}.
 func (s *Server) welcome(w http.ResponseWriter, r *http.Request) error {
 	form := welcomeForm{frame: s.frame(visitor{}, "Welcome", ""), Email: r.PostFormValue("email"), Name: r.PostFormValue("name")}
-	cookie, _, err := s.Door.UseFirstLink(r.Context(), r.PathValue("secret"), form.Email, form.Name, postroom.Hide(r.PostFormValue("password")), client(r))
+	cookie, _, err := s.Door.UseFirstLink(r.Context(), r.PathValue("secret"), form.Email, form.Name, postroom.Hide(r.PostFormValue("password")), s.client(r))
 	if f, ok := postroom.FaultOf(err); ok && f.Field != "" {
 		v := viewFault(f)
 		form.Fault = &v
@@ -99,7 +99,7 @@ func (s *Server) welcome(w http.ResponseWriter, r *http.Request) error {
 
 // openDemo handles GET /demo/{secret}, a link that signs in any number of times.
 func (s *Server) openDemo(w http.ResponseWriter, r *http.Request) error {
-	cookie, _, err := s.Door.OpenLink(r.Context(), r.PathValue("secret"), client(r))
+	cookie, _, err := s.Door.OpenLink(r.Context(), r.PathValue("secret"), s.client(r))
 	if err != nil {
 		return err
 	}

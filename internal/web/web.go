@@ -8,6 +8,7 @@ package web
 import (
 	"log/slog"
 	"net/http"
+	"net/netip"
 	"time"
 
 	"github.com/postroom/postroom"
@@ -27,8 +28,10 @@ type Server struct {
 	// PublicURL is where people reach this server; with https:// cookies are marked
 	// Secure. Empty: as the connection is.
 	PublicURL string
-	Log       *slog.Logger     // nil: nothing is logged
-	Now       func() time.Time // nil: time.Now
+	// Proxies are believed what X-Forwarded-For says of where requests come from.
+	Proxies []netip.Prefix
+	Log     *slog.Logger     // nil: nothing is logged
+	Now     func() time.Time // nil: time.Now
 
 	assets *assets
 	safe   *sanitizer

@@ -6,8 +6,10 @@ import (
 	"github.com/postroom/postroom"
 )
 
-// Threads says which of a set of mails belong together: those that would meet in
-// one issue if they all came to one mailbox. The zero value is empty.
+// Threads says which of a set of mails belong together: replies with what they
+// answer, and with one another where that is not among them. Filing is stricter: two
+// people who answer a mail that never came here do not meet in one issue
+// (docs/decisions/0005). The zero value is empty.
 type Threads struct {
 	parent map[string]string // union-find over keys and Message-IDs
 	known  map[string]bool   // Message-IDs of the mails at hand

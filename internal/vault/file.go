@@ -130,7 +130,7 @@ func load(path string) ([]byte, error) {
 		return nil, &postroom.Fault{
 			Kind: postroom.NeedsRepair, Class: postroom.ClientMisconfigured, FixBy: postroom.FixByAppAdmin,
 			Explanation: "Other accounts of this computer may read the key file " + path + ".",
-			Remedy:      "Run “chmod 600 " + path + "”, then start again. If other people work on this computer, also change the key with “postroom key rotate”.",
+			Remedy:      "Run “chmod 600 " + path + "”, then start again. If other people work on this computer, take the passwords of your mailboxes for known to them, and change those.",
 			Err:         fmt.Errorf("key file has mode %v", info.Mode().Perm()),
 		}
 	}

@@ -32,7 +32,7 @@ type MailboxName struct {
 type IssueLine struct {
 	postroom.Issue
 	AssigneeName string
-	Preview      string        // the beginning of its newest mail
+	Preview      string        // the beginning of its newest mail; empty where that may be hidden from the viewer
 	Mailboxes    []MailboxName // those that the viewer may see, by name
 	Attachments  bool          // one of its first 20 mails has an attachment
 	Entries      int
@@ -135,15 +135,17 @@ func (r *Reader) Issue(ctx context.Context, v postroom.Viewer, id postroom.Issue
 	return lines[0], err
 }
 
-const issueMailboxes = `im.issue, b.id, b.name from issue_mailbox im join mailbox b on b.id = im.mailbox
-	where ` + seesMailbox + ` and im.issue in (`
+const issueMailboxes = `im.issue, b.id, b.name, case when ` + seesMailbox + ` then 1 else 0 end
+	from issue_mailbox im join mailbox b on b.id = im.mailbox where im.issue in (`
 
 const issueAttachments = `i.id from issue i where exists (
 		select 1 from (select mail from entry where issue = i.id and mail is not null order by at, id limit 20) first
 		join mail m on m.id = first.mail where m.facts like '%"attachments":[{%')
 	and i.id in (`
 
-// complete adds to lines what other tables know of them.
+// complete adds to lines what other tables know of them. Where some of an issue's
+// mail came to a mailbox that v may not see any more, the newest may be of that
+// mailbox, and its beginning is left out.
 func (r *Reader) complete(ctx context.Context, v postroom.Viewer, lines []IssueLine) error {
 	if len(lines) == 0 {
 		return nil
@@ -160,8 +162,13 @@ func (r *Reader) complete(ctx context.Context, v postroom.Viewer, lines []IssueL
 	rows, err := r.db.query(ctx, c.text.String(), c.args...)
 	_, err = collect(rows, err, func(rows *sql.Rows) (id postroom.IssueID, err error) {
 		var m MailboxName
-		if err := rows.Scan(&id, &m.ID, &m.Name); err != nil {
+		var isSeen int
+		if err := rows.Scan(&id, &m.ID, &m.Name, &isSeen); err != nil {
 			return 0, err
+		}
+		if isSeen == 0 {
+			index[id].Preview = ""
+			return id, nil
 		}
 		index[id].Mailboxes = append(index[id].Mailboxes, m)
 		return id, nil

@@ -277,6 +277,33 @@ func TestEntriesAndMail(t *testing.T) {
 	})
 }
 
+// An issue may have mail of two mailboxes of which one was closed to some later.
+func TestPreviewsTellNothingOfHiddenMail(t *testing.T) {
+	ctx := context.Background()
+	eachDatabase(t, func(t *testing.T, db *DB) {
+		h := newHouse(t, db)
+		a := h.file(h.support, 0, "Printer", "On fire")
+		h.file(h.privat, a.issue, "Re: Printer", "The insurance pays double")
+		h.do(func(tx *tx) error {
+			return tx.exec(`update issue set preview = 'The insurance pays double' where id = $1`, int64(a.issue))
+		})
+		for _, v := range []struct {
+			who     string
+			viewer  postroom.Viewer
+			preview string
+			boxes   int
+		}{{"an administrator", h.ana, "", 1}, {"a reader of both", h.ben, "The insurance pays double", 2}, {"a token", h.program, "", 1}, {"a token for both", h.trusted, "The insurance pays double", 2}} {
+			one, err := h.r.Issue(ctx, v.viewer, a.issue)
+			h.must(err)
+			list, _, err := h.r.Issues(ctx, v.viewer, IssueFilter{})
+			h.must(err)
+			if one.Preview != v.preview || len(one.Mailboxes) != v.boxes || len(list) != 1 || list[0].Preview != v.preview {
+				t.Errorf("%s sees %+v and %+v, want the preview %q and %d mailboxes", v.who, one, list, v.preview, v.boxes)
+			}
+		}
+	})
+}
+
 func TestArrivalsAreForAdministratorsToo(t *testing.T) {
 	ctx := context.Background()
 	eachDatabase(t, func(t *testing.T, db *DB) {

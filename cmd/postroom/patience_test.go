@@ -2,8 +2,10 @@ package main
 
 import (
 	"bufio"
+	"context"
 	"fmt"
 	"io"
+	"log/slog"
 	"net"
 	"net/http"
 	"net/http/httptest"
@@ -75,5 +77,42 @@ func TestRequestsHaveLimits(t *testing.T) {
 	server := newServer(t.Context(), http.NotFoundHandler(), nil)
 	if server.ReadHeaderTimeout <= 0 || server.ReadTimeout <= 0 || server.IdleTimeout <= 0 {
 		t.Errorf("the server waits for ever: header %v, request %v, idle %v", server.ReadHeaderTimeout, server.ReadTimeout, server.IdleTimeout)
+	}
+}
+
+// A stop lets through what is under way: nobody takes a request for done that was
+// cut off.
+func TestAStopLetsRequestsThrough(t *testing.T) {
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, stop := context.WithCancel(t.Context())
+	p := &process{Listener: listener, Log: slog.New(slog.DiscardHandler)}
+	begun := make(chan struct{})
+	served := make(chan error, 1)
+	go func() {
+		served <- p.serve(ctx, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			close(begun)
+			<-ctx.Done()
+			select {
+			case <-r.Context().Done():
+				t.Error("the request was given up at once")
+			case <-time.After(50 * time.Millisecond):
+				_, _ = io.WriteString(w, "done")
+			}
+		}))
+	}()
+	go func() { <-begun; stop() }()
+	answer, err := http.Get("http://" + listener.Addr().String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer answer.Body.Close()
+	if body, err := io.ReadAll(answer.Body); string(body) != "done" || err != nil {
+		t.Errorf("the answer is %q, %v", body, err)
+	}
+	if err := <-served; err != nil {
+		t.Errorf("serve: %v", err)
 	}
 }

@@ -141,7 +141,7 @@ func (p *process) handler(ctx context.Context, figures *figures) http.Handler {
 	}
 	people := &web.Server{
 		Door: p.door, Reader: reader, Issues: p.issues, Mailboxes: p.mailboxes, PublicURL: p.PublicURL, Proxies: p.Proxies,
-		Log: p.Log,
+		Stopping: ctx.Done(), Log: p.Log,
 	}
 	mux := http.NewServeMux()
 	mux.Handle(api.Prefix+"/", programs.Handler())
@@ -178,13 +178,17 @@ func newServer(ctx context.Context, handler http.Handler, errorLog *log.Logger) 
 
 // serve answers requests until ctx ends, then gives those under way a moment.
 func (p *process) serve(ctx context.Context, handler http.Handler) error {
-	server := newServer(ctx, handler, slog.NewLogLogger(p.Log.Handler(), slog.LevelDebug))
+	// Streams end with ctx; all else that is under way is let through.
+	requests, giveUp := context.WithCancel(context.WithoutCancel(ctx))
+	defer giveUp()
+	server := newServer(requests, handler, slog.NewLogLogger(p.Log.Handler(), slog.LevelDebug))
 	stopped := make(chan error, 1)
 	go func() {
 		<-ctx.Done()
 		grace, cancel := context.WithTimeout(context.WithoutCancel(ctx), 5*time.Second)
 		defer cancel()
 		if err := server.Shutdown(grace); err != nil {
+			giveUp()
 			err = server.Close()
 			stopped <- err
 			return

@@ -109,7 +109,11 @@ func (p *Problem) complete() *Problem {
 
 func (s *Server) ownMistake(ctx context.Context, err error) *Problem {
 	if errors.Is(err, context.Canceled) && ctx.Err() != nil {
-		return &Problem{Status: 499, Explanation: "The request was given up.", Remedy: "Ask again."}
+		// Whoever asked has gone and reads nothing of this, or Postroom is stopping.
+		return &Problem{
+			Status: http.StatusServiceUnavailable, FixBy: string(postroom.FixByWaiting),
+			Explanation: "The request was given up before it was done.", Remedy: "Look whether it was done, and ask again in a moment.",
+		}
 	}
 	incident := rand.Text()[:10]
 	if s.Log != nil {

@@ -52,7 +52,8 @@ func statusOf(k postroom.Kind) int {
 // explain answers with an error in words. It is where an error stops travelling.
 func (s *Server) explain(w http.ResponseWriter, r *http.Request, by visitor, err error) {
 	if errors.Is(err, context.Canceled) && r.Context().Err() != nil {
-		return // nobody listens any more
+		w.WriteHeader(http.StatusServiceUnavailable) // nobody listens any more, or the process is stopping
+		return
 	}
 	f, known := postroom.FaultOf(err)
 	if known && f.Kind == postroom.Unauthenticated && r.URL.Path != "/sign-in" {

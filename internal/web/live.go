@@ -80,6 +80,8 @@ func (s *Server) live(w http.ResponseWriter, r *http.Request, _ visitor) error {
 			wait := time.NewTimer(liveGather)
 			select {
 			case <-wait.C:
+			case <-s.Stopping:
+				wait.Stop()
 			case <-r.Context().Done():
 				wait.Stop()
 			}
@@ -89,6 +91,8 @@ func (s *Server) live(w http.ResponseWriter, r *http.Request, _ visitor) error {
 				return nil
 			}
 		case <-end.C:
+			return nil
+		case <-s.Stopping:
 			return nil
 		case <-r.Context().Done():
 			return nil

@@ -18,8 +18,7 @@ import (
 	"github.com/postroom/postroom/internal/store"
 )
 
-// A Server answers browsers. Requests that wait for news end with the context of
-// their connection: give http.Server a BaseContext that ends at shutdown.
+// A Server answers browsers.
 type Server struct {
 	Door      *access.Door
 	Reader    *store.Reader
@@ -30,6 +29,9 @@ type Server struct {
 	PublicURL string
 	// Proxies are believed what X-Forwarded-For says of where requests come from.
 	Proxies []netip.Prefix
+	// Stopping is closed when the process is about to end; pages that listen for news
+	// are let go then. Nil: they go with their connections.
+	Stopping <-chan struct{}
 	Log     *slog.Logger     // nil: nothing is logged
 	Now     func() time.Time // nil: time.Now
 

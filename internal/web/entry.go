@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"html"
 	"strings"
+	"unicode"
 
 	"github.com/postroom/postroom"
 	"github.com/postroom/postroom/internal/store"
@@ -106,9 +107,17 @@ func namedPictures(text string) map[string]bool {
 	}
 }
 
+// nameOf is what an attachment is called, without what would show it as another:
+// characters that cannot be seen, or that turn the direction of writing.
 func nameOf(a postroom.Attachment) string {
-	if a.Name != "" {
-		return a.Name
+	name := strings.Map(func(r rune) rune {
+		if unicode.IsControl(r) || unicode.Is(unicode.Cf, r) {
+			return -1
+		}
+		return r
+	}, a.Name)
+	if name != "" {
+		return name
 	}
 	return fmt.Sprintf("attachment %d", a.N+1)
 }

@@ -328,6 +328,14 @@ func TestDownloads(t *testing.T) {
 	b.get("/mails/1/attachments/99").has(t, http.StatusNotFound, "no such attachment")
 }
 
+func TestNamesOfAttachmentsAreWhatTheySeem(t *testing.T) {
+	for name, want := range map[string]string{"invoice\u202efdp.exe": "invoicefdp.exe", "a\u200b\r\n.txt": "a.txt", "": "attachment 1", "\u202e": "attachment 1", "Größe.pdf": "Größe.pdf"} {
+		if got := nameOf(postroom.Attachment{Name: name}); got != want {
+			t.Errorf("nameOf(%q) = %q, want %q", name, got, want)
+		}
+	}
+}
+
 func TestNamesOfDownloads(t *testing.T) {
 	for name, want := range map[string]string{
 		"a.pdf":                `attachment; filename=a.pdf`,

@@ -107,6 +107,7 @@ func (s *Server) routes() (*http.ServeMux, *huma.OpenAPI) {
 	add(e, stream("/events/stream", "Be told what happens"), s.streamEvents)
 	add(e, administer("GET", "/users", "List users"), s.listUsers)
 	describePatches(a.OpenAPI())
+	describeNulls(a.OpenAPI())
 	return mux, a.OpenAPI()
 }
 

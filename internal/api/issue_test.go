@@ -3,6 +3,7 @@ package api
 import (
 	"encoding/json"
 	"fmt"
+	"reflect"
 	"strings"
 	"testing"
 
@@ -230,6 +231,27 @@ func TestRestrictedMailboxIsForItsReadersOnly(t *testing.T) {
 	})
 	r.do(r.trusted, "GET", issue, "").want(200)
 	r.do(r.trusted, "GET", "/issues?q=raise", "").want(200).has(map[string]any{"items.0.id": hidden.issue})
+}
+
+// A member that is always there and may be nothing is null, and the document says so.
+func TestDocumentKnowsOfNulls(t *testing.T) {
+	_, document := (&Server{}).routes()
+	for name, kind := range map[string]reflect.Type{
+		"Health": reflect.TypeFor[Health](), "Ledger": reflect.TypeFor[Ledger](), "Step": reflect.TypeFor[Step](), "Entry": reflect.TypeFor[Entry](),
+		"Issue": reflect.TypeFor[Issue](), "Arrival": reflect.TypeFor[Arrival](), "Event": reflect.TypeFor[Event](), "Mail": reflect.TypeFor[Mail](), "User": reflect.TypeFor[User](),
+	} {
+		for i := range kind.NumField() {
+			field := kind.Field(i)
+			member, options, _ := strings.Cut(field.Tag.Get("json"), ",")
+			if field.Type.Kind() != reflect.Pointer || options == "omitempty" {
+				continue
+			}
+			text, err := json.Marshal(document.Components.Schemas.Map()[name].Properties[member])
+			if err != nil || !strings.Contains(string(text), `"null"`) {
+				t.Errorf("%s.%s may be null, and the document says %s, %v", name, member, text, err)
+			}
+		}
+	}
 }
 
 func TestDocumentIsFresh(t *testing.T) {

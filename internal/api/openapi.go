@@ -34,6 +34,16 @@ func describeProblems(document *huma.OpenAPI, o *huma.Operation) {
 	delete(registry.Map(), "ErrorDetail")
 }
 
+// describeNulls says in the document which objects of answers may be null; what is
+// made of the types says so of everything else.
+func describeNulls(document *huma.OpenAPI) {
+	for schema, field := range map[string]string{"Health": "fault", "Ledger": "fault", "Step": "fault", "Entry": "mail"} {
+		one := document.Components.Schemas.Map()[schema].Properties[field]
+		one.OneOf = []*huma.Schema{{Ref: one.Ref}, {Type: "null"}}
+		one.Ref = ""
+	}
+}
+
 // documentHandler serves the OpenAPI document, to anybody.
 func documentHandler(document *huma.OpenAPI) http.HandlerFunc {
 	text, err := documentText(document)

@@ -85,6 +85,7 @@ type committer struct {
 	db         *DB
 	conn       *sql.Conn
 	statements map[string]*sql.Stmt
+	held       map[Fence]bool // by the transaction that is under way
 }
 
 func (db *DB) startCommitter(ctx context.Context) error {
@@ -283,6 +284,7 @@ func (s *committer) joined(ctx context.Context, members []*member, careful bool)
 	if err := s.lock(ctx, members); err != nil {
 		return false, err
 	}
+	s.held = make(map[Fence]bool)
 	var events []postroom.Event
 	var index []indexed
 	for _, m := range members {
@@ -348,6 +350,7 @@ func (s *committer) one(t *tx, m *member, savepoint bool) (own, err error) {
 	case !savepoint:
 		return own, nil
 	case own != nil:
+		clear(s.held) // locks that were taken behind the savepoint go with it
 		if err := s.exec(t.ctx, "rollback to savepoint member"); err != nil {
 			return own, err
 		}

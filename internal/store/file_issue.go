@@ -12,7 +12,7 @@ const insertEntry = `
 
 const newIssue = `
 	insert into issue (number, subject, state, requester_name, requester_address, historic, preview, entries, created_at, last_at)
-	values ($1, $2, $3, $4, $5, $6, $7, 0, $8, $8) returning id`
+	values ($1, $2, $3, $4, $5, $6, $7, 1, $8, $8) returning id`
 
 // enter makes the entry, and the issue where there is none yet.
 func (t *tx) enter(f Filing, mail postroom.MailID, filed *Filed) error {
@@ -26,8 +26,10 @@ func (t *tx) enter(f Filing, mail postroom.MailID, filed *Filed) error {
 	if err := t.row(insertEntry, filed.Issue, string(postroom.EntryMail), mail, "", when).Scan(&filed.Entry); err != nil {
 		return err
 	}
-	if err := t.continueIssue(f, *filed); err != nil {
-		return err
+	if !filed.New {
+		if err := t.continueIssue(f, *filed); err != nil {
+			return err
+		}
 	}
 	t.event(postroom.Event{
 		ID: fmt.Sprintf("%s:%d", eventType, filed.Entry), Type: eventType, At: time.Now(),
@@ -37,6 +39,7 @@ func (t *tx) enter(f Filing, mail postroom.MailID, filed *Filed) error {
 	return nil
 }
 
+// beginIssue makes an issue with its first entry counted.
 func (t *tx) beginIssue(f Filing, filed *Filed) error {
 	var number int64
 	if err := t.row(`update counter set value = value + 1 where name = 'issue' returning value`).Scan(&number); err != nil {
@@ -64,7 +67,7 @@ func (t *tx) continueIssue(f Filing, filed Filed) error {
 	if err := t.exec(touchIssue, filed.Issue, micros(f.At), f.preview); err != nil {
 		return err
 	}
-	if filed.New || f.Historic || !f.Mail.Kind.FromPerson() {
+	if f.Historic || !f.Mail.Kind.FromPerson() {
 		return nil
 	}
 	reopened, err := t.changed(reopenIssue, filed.Issue)

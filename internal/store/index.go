@@ -3,6 +3,7 @@ package store
 import (
 	"context"
 	"fmt"
+	"hash/maphash"
 	"strings"
 
 	"github.com/postroom/postroom"
@@ -48,20 +49,50 @@ func (s *committer) writeIndex(ctx context.Context, texts []indexed) error {
 // entry has, not how often.
 func distinct(text string) string {
 	all := words(text)
-	seen := make(map[string]struct{}, len(all)/16)
+	seen := newWordSet(len(all) / 4)
 	var b strings.Builder
 	b.Grow(len(all) / 2)
 	for word := range strings.SplitSeq(all, " ") {
-		if _, again := seen[word]; again || word == "" {
+		if word == "" || !seen.add(word) {
 			continue
 		}
-		seen[word] = struct{}{}
 		if b.Len() > 0 {
 			b.WriteByte(' ')
 		}
 		b.WriteString(word)
 	}
 	return b.String()
+}
+
+// A wordSet remembers words by their hashes of 64 bits, in a table that it probes
+// from there on. Two words of one text with the same hash, once in 10^12 texts,
+// leave the second one out of the index.
+type wordSet struct {
+	seed  maphash.Seed
+	table []uint64 // 0: free; a power of two long, and never full
+}
+
+// newWordSet makes a set for about so many words, at most twice as many.
+func newWordSet(words int) *wordSet {
+	size := 64
+	for size < 2*words+2 {
+		size *= 2
+	}
+	return &wordSet{maphash.MakeSeed(), make([]uint64, size)}
+}
+
+// add remembers a word; it is false for one that is known.
+func (s *wordSet) add(word string) bool {
+	hash := max(maphash.String(s.seed, word), 1)
+	for i := hash; ; i++ {
+		switch at := &s.table[i&uint64(len(s.table)-1)]; *at {
+		case hash:
+			return false
+		case 0:
+			*at = hash
+			return true
+		}
+	}
 }
 
 // forgetEntry takes the text of an entry out of the index.

@@ -23,12 +23,19 @@ var ErrFenced = errors.New("the mailbox is read by another node now")
 const holdLease = `
 	select 1 from lease where mailbox = $1 and node = $2 and epoch = $3 /*pg for share */`
 
-// hold locks the lease of a mailbox against being taken until the commit.
+// hold locks the lease of a mailbox against being taken until the commit. What a
+// joined commit has held once, it holds for all its members.
 func (t *tx) hold(f Fence) error {
+	if t.s.held[f] {
+		return nil
+	}
 	var one int
 	err := t.row(holdLease, f.Mailbox, f.Node, f.Epoch).Scan(&one)
 	if noRows(err) {
 		return ErrFenced
+	}
+	if err == nil {
+		t.s.held[f] = true
 	}
 	return err
 }

@@ -55,6 +55,7 @@ func (db *DB) openSQLite(path string) error {
 			"foreign_keys(on)",
 			"mmap_size(0)",
 			"temp_store(memory)",
+			"wal_autocheckpoint(4000)", // pages: 16 MB, so that what changes often is written back seldom
 		})
 		values := url.Values{"_txlock": {"immediate"}, "_pragma": pragmas}
 		return "file:" + (&url.URL{Path: path}).EscapedPath() + "?" + values.Encode()

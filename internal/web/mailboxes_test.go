@@ -101,7 +101,7 @@ func TestPauseResumeRemove(t *testing.T) {
 	b.get(at).has(t, http.StatusOK, "Reading.")
 	b.post(at+"/remove", url.Values{"issues": {"keep"}, "password": {"wrong"}}).has(t, http.StatusUnprocessableEntity, "This is not your password.")
 	a := b.post(at+"/remove", url.Values{"issues": {"keep"}, "password": {ownPassword}})
-	b.get(a.Get("Location")).has(t, http.StatusOK, "The mailbox is removed.")
+	b.get(a.Get("Location")).has(t, http.StatusOK, "The mailbox is removed, and its password is destroyed.")
 	if a := b.get(at); a.status != http.StatusNotFound {
 		t.Errorf("a mailbox that was removed is %d, want 404", a.status)
 	}

@@ -32,8 +32,8 @@ type Server struct {
 	// Stopping is closed when the process is about to end; pages that listen for news
 	// are let go then. Nil: they go with their connections.
 	Stopping <-chan struct{}
-	Log     *slog.Logger     // nil: nothing is logged
-	Now     func() time.Time // nil: time.Now
+	Log      *slog.Logger     // nil: nothing is logged
+	Now      func() time.Time // nil: time.Now
 
 	assets *assets
 	safe   *sanitizer

@@ -2,7 +2,8 @@ package web
 
 // htmxConfig keeps htmx within the Content-Security-Policy, keeps mail out of the
 // browser's local storage, and shows what the server says also when it refuses.
-const htmxConfig = `{"allowEval":false,"includeIndicatorStyles":false,"selfRequestsOnly":true,"allowScriptTags":false,` +
+// What it brings acts at once: by default a new row is a plain link for 20 ms.
+const htmxConfig = `{"allowEval":false,"defaultSettleDelay":0,"includeIndicatorStyles":false,"selfRequestsOnly":true,"allowScriptTags":false,` +
 	`"historyCacheSize":0,"refreshOnHistoryMiss":true,"timeout":60000,"responseHandling":[{"code":"204","swap":false},` +
 	`{"code":"[2345]..","swap":true}]}`
 

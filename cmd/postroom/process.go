@@ -92,6 +92,7 @@ func (p *process) run(ctx context.Context) (err error) {
 	parts.Go(func() error { return fleet.Run(ctx) })    // mailboxes → arrivals
 	parts.Go(func() error { return pipeline.Run(ctx) }) // arrivals → issues
 	parts.Go(func() error { return janitor.Run(ctx) })  // what is due to go
+	parts.Go(func() error { return tendMemory(ctx) })   // how much may lie about
 	parts.Go(func() error { return db.Listen(ctx) })    // news from other nodes
 	parts.Go(func() error { return p.serve(ctx, p.handler(ctx, figures)) })
 	return parts.Wait()

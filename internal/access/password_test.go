@@ -152,18 +152,19 @@ func TestUnknownUsersTakeAsLong(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	fastest := func(hash string) time.Duration {
-		best := time.Hour
-		for range 5 {
-			start := time.Now()
-			if ok, err := h.matches(t.Context(), hash, postroom.Hide("wrong password")); ok || err != nil {
-				t.Fatal(ok, err)
-			}
-			best = min(best, time.Since(start))
+	took := func(hash string) time.Duration {
+		start := time.Now()
+		if ok, err := h.matches(t.Context(), hash, postroom.Hide("wrong password")); ok || err != nil {
+			t.Fatal(ok, err)
 		}
-		return best
+		return time.Since(start)
 	}
-	if known, unknown := fastest(hash), fastest(""); unknown < known/2 {
+	// In turn, and the fastest of each: other work on the machine slows down both.
+	known, unknown := time.Hour, time.Hour
+	for range 15 {
+		known, unknown = min(known, took(hash)), min(unknown, took(""))
+	}
+	if unknown < known/2 {
 		t.Errorf("an unknown user takes %v, a known one %v", unknown, known)
 	}
 }

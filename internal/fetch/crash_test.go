@@ -374,6 +374,17 @@ func TestRandomKills(t *testing.T) {
 	})
 }
 
+func (c *crashSite) untilSomethingIsFiled() {
+	c.t.Helper()
+	db := c.query()
+	defer db.Close()
+	for deadline := time.Now().Add(time.Minute); c.rows(db, "select count(*), '', '' from entry")[0][0] == "0"; time.Sleep(10 * time.Millisecond) {
+		if time.Now().After(deadline) {
+			c.t.Fatal("a minute has passed and nothing is filed")
+		}
+	}
+}
+
 // The database server dies under a running process, which goes on when it is back.
 func TestDatabaseDies(t *testing.T) {
 	testbed.Need(t, testbed.NeedDovecot)
@@ -386,6 +397,9 @@ func TestDatabaseDies(t *testing.T) {
 	for n := range 4 {
 		for i := range 50 {
 			d.Deliver(user, "INBOX", letter(n*50+i, ""))
+		}
+		if n == 0 {
+			c.untilSomethingIsFiled() // a start without its database is another matter
 		}
 		time.Sleep(150 * time.Millisecond)
 		if n == 1 || n == 2 {

@@ -11,7 +11,7 @@ import (
 // With few mailboxes that is little, and quick. With thousands, which mostly wait,
 // it would be most of the memory for nothing.
 const (
-	muchAlive   = 48 << 20 // bytes
+	muchAlive   = 28 << 20 // bytes
 	usualGrowth = 100      // percent of what is alive
 	smallGrowth = 35
 )

@@ -21,8 +21,7 @@ func TestMuchThatIsAliveGrowsLess(t *testing.T) {
 		if got := gcPercent(); got != smallGrowth {
 			t.Errorf("with much alive memory grows by %d percent, want %d", got, smallGrowth)
 		}
-		runtime.KeepAlive(alive)
-		alive = nil
+		runtime.KeepAlive(alive) // and no longer
 		runtime.GC()
 		time.Sleep(10 * time.Second)
 		if got := gcPercent(); got != usualGrowth {

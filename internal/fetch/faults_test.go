@@ -230,6 +230,28 @@ func TestNewUIDValidity(t *testing.T) {
 	}
 }
 
+// Two folders that are both read count side by side, not one after the other.
+func TestSameNamelessMailInTwoFolders(t *testing.T) {
+	s := newScene(t, simulator.Options{})
+	nameless := []byte("From: door@example.org\r\nSubject: Bell\r\n\r\nSomebody rang.\r\n")
+	deliver := func(folder string, raw []byte) {
+		t.Helper()
+		if _, err := s.server.Append(simUser, folder, raw, time.Now()); err != nil {
+			t.Fatal(err)
+		}
+	}
+	deliver("Archive", letter(0, ""))
+	m := s.mailbox()
+	m.Incoming.Folders = []string{"INBOX", "Archive"} // the order in which their numberings begin
+	id := s.add(m)
+	s.run()
+	deliver("INBOX", nameless)
+	s.has(id, map[postroom.ArrivalState]int64{postroom.ArrivalFiled: 2})
+	deliver("Archive", nameless)
+	s.has(id, map[postroom.ArrivalState]int64{postroom.ArrivalFiled: 3})
+	s.balances(id)
+}
+
 func TestRestoredFromABackup(t *testing.T) {
 	s := newScene(t, simulator.Options{})
 	id := s.add(s.mailbox())

@@ -205,14 +205,18 @@ func (t *tx) delivered(f Filing, id postroom.MailID, key string) (k known, here 
 
 const namelessBefore = `
 	select count(*), coalesce(min(a.id), 0), coalesce(min(a.mail), 0) from arrival a join mail m on m.id = a.mail
-	where m.digest = $1 and m.message_id_hash is null and a.mailbox = $2 and a.numbering < $3 and a.state in ('filed', 'deleted')`
+	where m.digest = $1 and m.message_id_hash is null and a.mailbox = $2 and a.numbering < $3 and a.state in ('filed', 'deleted')
+		and exists (select 1 from numbering o join numbering later on later.mailbox = o.mailbox and later.folder = o.folder
+			and later.serial > o.serial where o.id = a.numbering)`
 
 const namelessUsed = `
 	select count(*) from arrival a join mail m on m.id = a.mail
 	where m.digest = $1 and m.message_id_hash is null and a.numbering = $2 and a.state = 'duplicate'`
 
 // recogniseNameless lets one arrival of an earlier numbering stand for one of
-// this: two equal mails without a Message-ID in one folder are two mails.
+// this: two equal mails without a Message-ID in one folder are two mails, and so
+// are one each in two folders that are both read. An earlier numbering is one that
+// another has followed in its folder.
 func (t *tx) recogniseNameless(f Filing, numbering postroom.NumberingID) (known, error) {
 	var k known
 	var before, used int

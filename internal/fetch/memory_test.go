@@ -51,7 +51,7 @@ func mostMemory() string {
 
 // A message of 150 MB is brought in and filed by a process of its own, whose
 // greatest size is held against that for a small one. The pages that SQLite keeps,
-// 16 MB for writing and 4 for each of two that read, are no part of the message.
+// 8 MB for writing and 4 for each of two that read, are no part of the message.
 func TestMemoryForLargeMessages(t *testing.T) {
 	if raceEnabled {
 		t.Log("the race detector needs memory of its own; nothing to measure")

@@ -55,12 +55,12 @@ func (db *DB) openSQLite(path string) error {
 			"foreign_keys(on)",
 			"mmap_size(0)",
 			"temp_store(memory)",
-			"wal_autocheckpoint(4000)", // pages: 16 MB, so that what changes often is written back seldom
+			"wal_autocheckpoint(2000)", // pages: 8 MB, so that what changes often is written back seldom
 		})
 		values := url.Values{"_txlock": {"immediate"}, "_pragma": pragmas}
 		return "file:" + (&url.URL{Path: path}).EscapedPath() + "?" + values.Encode()
 	}
-	db.write = sql.OpenDB(connector{dsn("auto_vacuum(incremental)", "cache_size(-16000)"), d})
+	db.write = sql.OpenDB(connector{dsn("auto_vacuum(incremental)", "cache_size(-8000)"), d})
 	db.read = sql.OpenDB(connector{dsn("query_only(on)", "cache_size(-4000)"), d})
 	db.write.SetMaxOpenConns(1)
 	db.read.SetMaxOpenConns(max(4, runtime.NumCPU()))

@@ -78,7 +78,7 @@ func TestMemoryForLargeMessages(t *testing.T) {
 		return mb >> 10
 	}
 	floor := peak(t, "small@example.net", letter(0, ""))
-	const large, caches = 150 << 20, 16 + 2*4
+	const large, caches = 150 << 20, 8 + 2*4
 	for what, raw := range map[string][]byte{"file": attachmentOf(1, large), "text": textOf(large)} {
 		t.Run(what, func(t *testing.T) {
 			extra := peak(t, what+"@example.net", raw) - floor

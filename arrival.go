@@ -23,7 +23,11 @@ type Numbering struct {
 	Floor int64
 	// Position is the highest UID that has been entered in the ledger.
 	Position uint32
-	BegunAt  time.Time
+	// ByContent: the server has no names of its own that last (POP3 without UIDL),
+	// so that a message is known by its size and the beginning of its header.
+	ByContent bool
+	BegunAt   time.Time
+	EndedAt   time.Time // zero: the folder is counted in it now
 }
 
 // FloorByDate is the Floor of a numbering in which dates decide what is before the

@@ -19,6 +19,9 @@ type Mailbox struct {
 	Start       Start
 	AfterImport AfterImport
 	MoveTo      string // the folder, with AfterImportMove
+	// RawRetentionDays is how many days the exact bytes of a mail are kept after it
+	// arrived; 0: for ever. What was understood of it stays.
+	RawRetentionDays int
 	Visibility  Visibility
 	Owner       UserID // 0: nobody
 

@@ -17,6 +17,7 @@ type mailboxSettings struct {
 	Start       string            `json:"start"`
 	AfterImport string            `json:"after_import"`
 	MoveTo      string            `json:"move_to,omitempty"`
+	RawDays     int               `json:"raw_retention_days,omitempty"`
 	VisibleTo   string            `json:"visible_to"`
 	Users       []postroom.UserID `json:"users,omitempty"`
 }
@@ -53,6 +54,7 @@ func packSettings(m postroom.Mailbox) (string, error) {
 		Start:       string(m.Start.Kind),
 		AfterImport: string(m.AfterImport),
 		MoveTo:      clean(m.MoveTo),
+		RawDays:     m.RawRetentionDays,
 		VisibleTo:   string(m.Visibility.Kind),
 		Users:       m.Visibility.Users,
 	}
@@ -90,6 +92,7 @@ func unpackSettings(text string, m *postroom.Mailbox) error {
 	m.Start.Kind = postroom.StartKind(s.Start)
 	m.AfterImport = postroom.AfterImport(s.AfterImport)
 	m.MoveTo = s.MoveTo
+	m.RawRetentionDays = s.RawDays
 	m.Visibility = postroom.Visibility{Kind: postroom.VisibilityKind(s.VisibleTo), Users: s.Users}
 	return nil
 }

@@ -153,7 +153,7 @@ func (r *reader) load(ctx context.Context) error {
 
 // open makes a connection, in its turn.
 func (r *reader) open(ctx context.Context) (*imap.Client, error) {
-	leave, err := r.fleet.gate.Enter(ctx, r.m.Incoming.Host)
+	leave, err := r.fleet.gate.Enter(ctx, r.m.Incoming.Host, r.m.LastArrivalAt.UnixMicro())
 	if err != nil {
 		return nil, err
 	}

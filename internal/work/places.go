@@ -42,6 +42,11 @@ func (p *places) withdraw(w *waiter) {
 // give gives a place back, and on to those who wait.
 func (p *places) give() {
 	p.taken--
+	p.admit()
+}
+
+// admit lets in those for whom there is a place.
+func (p *places) admit() {
 	for p.taken < p.limit && len(p.waiting) > 0 {
 		w := heap.Pop(&p.waiting).(*waiter)
 		p.taken++

@@ -16,7 +16,8 @@ import (
 // settingFlags are the settings of a mailbox; what is not given stays as it is, or
 // gets the usual value.
 type settingFlags struct {
-	IMAP           string        `name:"imap" help:"The server that the mailbox is read from." placeholder:"HOST[:PORT]"`
+	IMAP           string        `name:"imap" help:"The server that the mailbox is read from, by IMAP." placeholder:"HOST[:PORT]" xor:"protocol"`
+	POP3           string        `name:"pop3" help:"The server that the mailbox is read from, by POP3." placeholder:"HOST[:PORT]" xor:"protocol"`
 	TLS            string        `name:"tls" enum:",implicit,starttls,none" default:"" help:"How the connection is encrypted: implicit, starttls or none. Usual is what fits the port." placeholder:"POLICY"`
 	CACertificate  string        `help:"A CA certificate in PEM, trusted besides those of the system." type:"existingfile" placeholder:"FILE"`
 	Pin            string        `help:"The SHA-256 of the one certificate that is accepted." placeholder:"HEX"`
@@ -27,6 +28,9 @@ type settingFlags struct {
 	AuthTimeout    time.Duration `help:"How long to wait for the sign-in; 5s when not given." placeholder:"TIME"`
 	PollInterval   time.Duration `help:"How often to look where the server does not tell; 1m when not given." placeholder:"TIME"`
 	Start          string        `help:"From where on mail is brought in: now, all, or a day such as 2026-11-20." placeholder:"now|all|DAY"`
+	AfterImport    string        `enum:",keep,mark_read,move,delete" default:"" help:"What happens to a mail on the server once it is safely here: keep, mark_read, move or delete; keep when not given. By POP3 keep or delete." placeholder:"ACTION"`
+	MoveTo         string        `help:"The folder that mail is moved to, with --after-import move; made if it is not there." placeholder:"NAME"`
+	RawRetention   *int          `name:"raw-retention-days" help:"How many days the exact bytes of a mail are kept here; 0: for ever." placeholder:"DAYS"`
 	VisibleTo      string        `help:"Who may see its mail: everyone, owner, or addresses of users with commas between." placeholder:"WHO"`
 	Owner          string        `help:"The user who owns the mailbox." placeholder:"ADDRESS"`
 }
@@ -45,7 +49,11 @@ func (f settingFlags) document() (map[string]any, error) {
 			into[field] = value
 		}
 	}
-	set(incoming, "host", f.IMAP)
+	for protocol, host := range map[postroom.Protocol]string{postroom.IMAP: f.IMAP, postroom.POP3: f.POP3} {
+		if host != "" {
+			incoming["protocol"], incoming["host"] = string(protocol), host
+		}
+	}
 	set(incoming, "tls", f.TLS)
 	set(incoming, "username", f.Username)
 	set(incoming, "pinned_sha256", f.Pin)
@@ -75,6 +83,11 @@ func (f settingFlags) document() (map[string]any, error) {
 		return nil, err
 	}
 	set(doc, "start", start)
+	set(doc, "after_import", f.AfterImport)
+	set(doc, "move_to", f.MoveTo)
+	if f.RawRetention != nil {
+		doc["raw_retention_days"] = *f.RawRetention
+	}
 	f.addPeople(doc)
 	return doc, nil
 }
@@ -173,7 +186,7 @@ func (c *mailboxChangeCmd) Run(ctx context.Context, t terminal) error {
 		if err != nil {
 			return err
 		}
-		if incoming, ok := doc["incoming"].(map[string]any); ok && c.IMAP != "" {
+		if incoming, ok := doc["incoming"].(map[string]any); ok && incoming["host"] != nil {
 			incoming["port"] = nil // that of the old server means nothing for the new one
 		}
 		if c.NewPassword || c.PasswordStdin {

@@ -93,6 +93,8 @@ func TestWrongPasswordKeepsADraftAndSaysWhatToDo(t *testing.T) {
 	if err := json.Unmarshal([]byte(printed), &shown); err != nil {
 		t.Fatal(err)
 	}
+	wantWords(t, say(t, "", "mailbox", "change", "support", "--data", data, "--after-import", "move", "--move-to", "Done", "--raw-retention-days", "90"), exitGood, "works and is kept")
+	wantWords(t, say(t, "", "mailbox", "show", "support", "--data", data), exitGood, "moved to the folder “Done”", "kept for 90 days")
 	if shown.Incoming.PollInterval != "2m" || shown.Start != "all" || shown.Name != "Support" || shown.State != "draft" {
 		t.Errorf("changed to %+v", shown)
 	}
@@ -110,6 +112,12 @@ func TestMailboxSettingsOfTheCommandLine(t *testing.T) {
 	wantWords(t, add("--imap", "mail.example.net", "--start", "yesterday"), exitWrongUse, "--start takes")
 	wantWords(t, add("--imap", "mail.example.net", "--tls", "ssl"), exitWrongUse, "--tls")
 	wantWords(t, say(t, "", "mailbox", "add", "a@example.net", "--data", data, "--imap", "mail.example.net"), exitWrongUse, "--password-stdin")
+
+	wantWords(t, add("--imap", "mail.example.net", "--pop3", "mail.example.net"), exitWrongUse, "--imap", "--pop3")
+	wantWords(t, add("--pop3", "mail.example.net", "--after-import", "move", "--move-to", "Done"), exitFailed, "POP3 can neither")
+	wantWords(t, add("--pop3", "mail.example.net", "--folder", "Done"), exitFailed, "POP3 knows no folders")
+	wantWords(t, add("--imap", "mail.example.net", "--after-import", "move"), exitFailed, "folder is missing")
+	wantWords(t, add("--imap", "mail.example.net", "--raw-retention-days", "40000"), exitFailed, "40000 days")
 
 	s := add("--imap", "127.0.0.1:1", "--owner", "ADA@example.net", "--visible-to", "ada@example.net", "--start", "2026-01-02", "--json")
 	wantWords(t, s, exitFailed, "Nothing answers")

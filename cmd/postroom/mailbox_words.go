@@ -76,7 +76,7 @@ func tellMailbox(w io.Writer, m api.Mailbox) error {
 	}
 	line("Last mail", when(m.Health.LastArrivalAt))
 	if in := m.Incoming; in != nil {
-		line("Reads", fmt.Sprintf("%s port %d (%s) as %s", in.Host, in.Port, in.TLS, in.Username))
+		line("Reads", fmt.Sprintf("%s by %s, port %d (%s) as %s", in.Host, strings.ToUpper(in.Protocol), in.Port, in.TLS, in.Username))
 		line("Folders", strings.Join(in.Folders, ", "))
 		line("Time-outs", fmt.Sprintf("connection %s, sign-in %s, looks every %s", in.ConnectTimeout, in.AuthTimeout, in.PollInterval))
 		if in.CACertificate != "" {
@@ -87,6 +87,8 @@ func tellMailbox(w io.Writer, m api.Mailbox) error {
 		}
 	}
 	line("Start", m.Start)
+	line("After import", afterImportInWords(m))
+	line("Raw mail", retentionInWords(m.RawRetentionDays))
 	if m.VisibleTo != nil {
 		if visible, err := m.VisibleTo.MarshalJSON(); err == nil {
 			line("Visible to", visibleInWords(visible))
@@ -94,6 +96,30 @@ func tellMailbox(w io.Writer, m api.Mailbox) error {
 	}
 	line("Owner", m.Owner)
 	return table.Flush()
+}
+
+// afterImportInWords is what happens to mail on the server.
+func afterImportInWords(m api.Mailbox) string {
+	switch postroom.AfterImport(m.AfterImport) {
+	case postroom.AfterImportMarkRead:
+		return "mail is marked as read on the server"
+	case postroom.AfterImportMove:
+		return "mail is moved to the folder “" + m.MoveTo + "” on the server"
+	case postroom.AfterImportDelete:
+		return "mail is deleted on the server"
+	}
+	return "mail is left untouched on the server"
+}
+
+// retentionInWords is how long the bytes of mail are kept.
+func retentionInWords(days int) string {
+	switch days {
+	case 0:
+		return "kept for ever"
+	case 1:
+		return "kept for 1 day"
+	}
+	return "kept for " + grouped(int64(days)) + " days"
 }
 
 // visibleInWords is who may see the mail of a mailbox.

@@ -54,12 +54,19 @@ func TestSettingsThatCannotBeUsedNameTheirField(t *testing.T) {
 		from, to string // replaced in the contract's example
 		field    string
 	}{
-		"an unknown field":             {`"name":`, `"nickname": "x", "name":`, "nickname"},
-		"an unknown field within":      {`"port": 993`, `"prot": 993`, "incoming.prot"},
-		"no address":                   {`"address": "Sales@example.net",`, ``, "address"},
-		"no e-mail address":            {`Sales@example.net`, `sales`, "address"},
-		"pop3":                         {`"imap", "host"`, `"pop3", "host"`, "incoming.protocol"},
-		"marking as read":              {`"keep"`, `"mark_read"`, "after_import"},
+		"an unknown field":        {`"name":`, `"nickname": "x", "name":`, "nickname"},
+		"an unknown field within": {`"port": 993`, `"prot": 993`, "incoming.prot"},
+		"no address":              {`"address": "Sales@example.net",`, ``, "address"},
+		"no e-mail address":       {`Sales@example.net`, `sales`, "address"},
+		"another protocol":        {`"imap", "host"`, `"jmap", "host"`, "incoming.protocol"},
+		"folders by pop3": {`"imap", "host": "imap.example.net", "port": 993, "tls": "implicit", "username": "sales@example.net",
+               "folders": ["INBOX"]`, `"pop3", "host": "pop.example.net", "folders": ["Done"]`, "incoming.folders"},
+		"marking by pop3":              {`"imap", "host": "imap.example.net"`, `"pop3", "host": "pop.example.net"`, "after_import"},
+		"moving to nowhere":            {`"keep"`, `"move"`, "move_to"},
+		"moving to where it is":        {`"keep"`, `"move", "move_to": "inbox"`, "move_to"},
+		"burning":                      {`"keep"`, `"burn"`, "after_import"},
+		"kept for less than ever":      {`"start": "now"`, `"raw_retention_days": -1, "start": "now"`, "raw_retention_days"},
+		"kept in words":                {`"start": "now"`, `"raw_retention_days": "x", "start": "now"`, "raw_retention_days"},
 		"sign-in at the provider":      {`"app_password"`, `"oauth"`, "credential.kind"},
 		"no password":                  {`, "password": "abcd efgh ijkl mnop"`, ``, "credential.password"},
 		"no host":                      {`"host": "imap.example.net", `, ``, "incoming.host"},
@@ -84,6 +91,9 @@ func TestSettingsThatCannotBeUsedNameTheirField(t *testing.T) {
 				t.Fatalf("nothing to replace")
 			}
 			body := strings.Replace(contract, test.from, test.to, 1)
+			if strings.Contains(name, "marking") {
+				body = strings.Replace(body, `"keep"`, `"mark_read"`, 1)
+			}
 			for _, path := range []string{"/mailboxes", "/mailboxes/test"} {
 				reply := r.do(r.admin, "POST", path, body)
 				reply.t = t
@@ -117,6 +127,11 @@ func TestMergePatch(t *testing.T) {
 	change(`{"visible_to":["` + r.ben.ID.String() + `"],"owner":"` + r.ana.ID.String() + `"}`).want(200).has(map[string]any{"visible_to.0": r.ben.ID, "owner": r.ana.ID})
 	change(`{"visible_to":"owner"}`).want(200).has(map[string]any{"visible_to": "owner"})
 	change(`{"visible_to":null,"owner":null}`).want(200).has(map[string]any{"visible_to": "everyone", "owner": nil})
+	change(`{"after_import":"move","move_to":"Done","raw_retention_days":90}`).want(200).has(map[string]any{"after_import": "move", "move_to": "Done", "raw_retention_days": 90})
+	change(`{"after_import":null,"raw_retention_days":null}`).want(200).has(map[string]any{"after_import": "keep", "move_to": nil, "raw_retention_days": 0})
+	change(`{"incoming":{"protocol":"pop3","host":"pop.example.net"}}`).want(200).has(map[string]any{"incoming.protocol": "pop3", "incoming.port": 995, "incoming.username": "sales@example.net"})
+	change(`{"incoming":{"protocol":"imap","host":"imap.example.net","port":1993}}`).want(200).has(map[string]any{"incoming.protocol": "imap", "incoming.port": 1993})
+	change(`{"incoming":{"protocol":null,"port":null}}`).want(200).has(map[string]any{"incoming.protocol": "imap", "incoming.port": 993})
 	change(`{"start":"2026-01-02T03:04:05Z"}`).want(200).has(map[string]any{"start": "2026-01-02T03:04:05Z"})
 	change(`{"start":"all"}`).want(200).has(map[string]any{"start": "all"})
 	change(`{"credential":{"password":"qrst uvwx abcd efgh"}}`).want(200)
@@ -132,7 +147,9 @@ func TestMergePatch(t *testing.T) {
 		`{"address":null}`:                     "address",
 		`{"incoming":null}`:                    "incoming",
 		`{"incoming":"imap"}`:                  "incoming",
-		`{"incoming":{"protocol":"pop3"}}`:     "incoming.protocol",
+		`{"incoming":{"protocol":"jmap"}}`:     "incoming.protocol",
+		`{"after_import":"move"}`:              "move_to",
+		`{"raw_retention_days":40000}`:         "raw_retention_days",
 		`{"credential":null}`:                  "credential",
 		`{"credential":{"secret":"x"}}`:        "credential.secret",
 		`{"credential":{"kind":"oauth"}}`:      "credential.kind",

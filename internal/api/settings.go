@@ -12,15 +12,16 @@ import (
 
 // Settings are what can be chosen of a mailbox. What is absent gets the usual value.
 type Settings struct {
-	Name        string     `json:"name,omitempty" maxLength:"1000" doc:"What people call it; the address where there is none."`
-	Address     string     `json:"address" maxLength:"1000"`
-	Incoming    *Incoming  `json:"incoming,omitempty" doc:"How it is read."`
-	Outgoing    *Outgoing  `json:"outgoing,omitempty" doc:"How it sends; without it, it only reads."`
-	Start       string     `json:"start,omitempty" doc:"From where on mail is brought in: now, all, or an RFC 3339 time."`
-	AfterImport string     `json:"after_import,omitempty" doc:"What happens to a mail on the server once it is here: keep, mark_read, move or delete. This version only keeps."`
-	MoveTo      string     `json:"move_to,omitempty" doc:"The folder, with move."`
-	VisibleTo   *visibleTo `json:"visible_to,omitempty"`
-	Owner       string     `json:"owner,omitempty" doc:"A user: the id, or the address that the user signs in with."`
+	Name             string     `json:"name,omitempty" maxLength:"1000" doc:"What people call it; the address where there is none."`
+	Address          string     `json:"address" maxLength:"1000"`
+	Incoming         *Incoming  `json:"incoming,omitempty" doc:"How it is read."`
+	Outgoing         *Outgoing  `json:"outgoing,omitempty" doc:"How it sends; without it, it only reads."`
+	Start            string     `json:"start,omitempty" doc:"From where on mail is brought in: now, all, or an RFC 3339 time."`
+	AfterImport      string     `json:"after_import,omitempty" doc:"What happens to a mail on the server once it is here: keep, mark_read, move or delete; by pop3 keep or delete."`
+	MoveTo           string     `json:"move_to,omitempty" doc:"The folder, with move; made if it is not there, and none of those that are read."`
+	RawRetentionDays int        `json:"raw_retention_days" required:"false" doc:"How many days the exact bytes of a mail are kept, 36500 at most; 0: for ever. What was understood of it stays."`
+	VisibleTo        *visibleTo `json:"visible_to,omitempty"`
+	Owner            string     `json:"owner,omitempty" doc:"A user: the id, or the address that the user signs in with."`
 }
 
 // Endpoint says where a mail server is and how it is trusted.
@@ -35,9 +36,9 @@ type Endpoint struct {
 
 // Incoming says how a mailbox is read.
 type Incoming struct {
-	Protocol string `json:"protocol,omitempty" doc:"imap or pop3. This version reads by imap only."`
+	Protocol string `json:"protocol,omitempty" doc:"imap or pop3."`
 	Endpoint
-	Folders        []string `json:"folders,omitempty" nullable:"false" doc:"INBOX where none is named."`
+	Folders        []string `json:"folders,omitempty" nullable:"false" doc:"INBOX where none is named; by pop3 there is no other."`
 	ConnectTimeout string   `json:"connect_timeout,omitempty" doc:"Like 10s."`
 	AuthTimeout    string   `json:"auth_timeout,omitempty" doc:"Like 5s."`
 	PollInterval   string   `json:"poll_interval,omitempty" doc:"Like 1m; from 1s."`
@@ -70,6 +71,7 @@ func (s Settings) apply(m *postroom.Mailbox) error {
 			"Leave it out; sending uses the credential of the mailbox.")
 	}
 	m.Name, m.Address, m.AfterImport, m.MoveTo = s.Name, s.Address, postroom.AfterImport(s.AfterImport), s.MoveTo
+	m.RawRetentionDays = s.RawRetentionDays
 	m.Outgoing = nil
 	if s.Outgoing != nil {
 		m.Outgoing = &postroom.OutgoingSettings{ServerSettings: s.Outgoing.settings()}
@@ -167,7 +169,7 @@ func (s Settings) applyPeople(m *postroom.Mailbox) error {
 func showSettings(m postroom.Mailbox) Settings {
 	in := m.Incoming
 	s := Settings{
-		Name: m.Name, Address: m.Address, Start: string(m.Start.Kind), AfterImport: string(m.AfterImport), MoveTo: m.MoveTo,
+		Name: m.Name, Address: m.Address, Start: string(m.Start.Kind), AfterImport: string(m.AfterImport), MoveTo: m.MoveTo, RawRetentionDays: m.RawRetentionDays,
 		Incoming: &Incoming{
 			Protocol: string(in.Protocol), Endpoint: showEndpoint(in.ServerSettings), Folders: full(in.Folders),
 			ConnectTimeout: showDuration(in.ConnectTimeout), AuthTimeout: showDuration(in.AuthTimeout), PollInterval: showDuration(in.PollInterval),

@@ -148,15 +148,27 @@ func (d *Desk) changeOnce(ctx context.Context, id postroom.MailboxID, change fun
 	if err := change(&m); err != nil {
 		return postroom.Mailbox{}, err
 	}
-	if m, err = d.completeMailbox(ctx, m); err != nil {
+	if m, err = d.completeChange(ctx, before, m); err != nil {
 		return postroom.Mailbox{}, err
 	}
-	m.Start.At = startAt(before, m.Start)
 	return d.Store.ChangeMailbox(ctx, m, store.MailboxChange{
 		Seen: before.UpdatedAt, Credential: c,
 		Reopen:       c != nil || opensDifferently(before, m),
 		EarlierStart: isEarlier(before.Start, m.Start),
 	})
+}
+
+// completeChange completes what a change has made of a mailbox.
+func (d *Desk) completeChange(ctx context.Context, before, m postroom.Mailbox) (postroom.Mailbox, error) {
+	if old := before.Incoming; m.Incoming.Protocol != old.Protocol && m.Incoming.Port == old.Port && incomingServer(old.Protocol).isUsual(old.Port) {
+		m.Incoming.Port = 0 // that of the other protocol: nobody listens there to this one
+	}
+	m, err := d.completeMailbox(ctx, m)
+	if err != nil {
+		return m, err
+	}
+	m.Start.At = startAt(before, m.Start)
+	return m, nil
 }
 
 // startAt is the instant of a start: of start now the moment of the proof, or of

@@ -26,16 +26,41 @@ type role struct {
 }
 
 var (
-	incomingServer = role{"incoming", "imap.example.net", 993, 143, []string{"imaps", "imap"}}
+	imapServer     = role{"incoming", "imap.example.net", 993, 143, []string{"imaps", "imap"}}
+	popServer      = role{"incoming", "pop.example.net", 995, 110, []string{"pop3s", "pop3", "pops", "pop"}}
 	outgoingServer = role{"outgoing", "smtp.example.net", 465, 587, []string{"smtps", "smtp", "submissions", "submission"}}
 )
+
+// incomingServer is what an incoming server is for a protocol.
+func incomingServer(p postroom.Protocol) role {
+	if p == postroom.POP3 {
+		return popServer
+	}
+	return imapServer
+}
+
+// isUsual says whether servers of this kind listen on a port by custom.
+func (r role) isUsual(port int) bool { return port == r.implicit || port == r.clear }
+
+// pastedProtocol is the protocol that a pasted address such as pop3s://pop.example.net
+// names; empty when it names none.
+func pastedProtocol(host string) postroom.Protocol {
+	scheme, _, ok := strings.Cut(strings.TrimSpace(host), "://")
+	switch scheme = strings.ToLower(scheme); {
+	case ok && slices.Contains(imapServer.schemes, scheme):
+		return postroom.IMAP
+	case ok && slices.Contains(popServer.schemes, scheme):
+		return postroom.POP3
+	}
+	return ""
+}
 
 const (
 	maxUsername    = 512       // bytes
 	maxCertificate = 256 << 10 // bytes
 )
 
-func (r Rules) completeServer(s postroom.ServerSettings, as role, address string) (postroom.ServerSettings, error) {
+func (r Rules) completeServer(s postroom.ServerSettings, as role) (postroom.ServerSettings, error) {
 	for _, step := range []func(*postroom.ServerSettings, role) error{
 		completeHost, completeTLS, completePort, r.checkPlaintext, checkUsername, completeCertificate, completePin,
 	} {
@@ -62,7 +87,7 @@ func completeHost(s *postroom.ServerSettings, as role) error {
 			return invalid(field, quote(host)+" holds no name of a server.", remedy)
 		}
 		host = u.Host
-		if s.TLS == "" && (scheme == "imaps" || scheme == "smtps" || scheme == "submissions") {
+		if s.TLS == "" && (scheme == as.schemes[0] || scheme == "pops" || scheme == "submissions") {
 			s.TLS = postroom.TLSImplicit
 		}
 	}

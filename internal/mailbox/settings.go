@@ -35,7 +35,7 @@ type Rules struct {
 func (r Rules) Complete(m postroom.Mailbox) (postroom.Mailbox, error) {
 	for _, step := range []func(*postroom.Mailbox) error{
 		completeAddress, r.completeIncoming, r.completeOutgoing, completeFolders, completeTimes,
-		r.completeStart, completeAfterImport, completeVisibility,
+		r.completeStart, completeAfterImport, completeRetention, completeVisibility,
 	} {
 		if err := step(&m); err != nil {
 			return postroom.Mailbox{}, err
@@ -54,26 +54,44 @@ func invalid(field, explanation, remedy string) error {
 
 func (r Rules) completeIncoming(m *postroom.Mailbox) error {
 	in := &m.Incoming
-	switch in.Protocol {
-	case "", postroom.IMAP:
-		in.Protocol = postroom.IMAP
-	case postroom.POP3:
-		return invalid("incoming.protocol",
-			"This version of Postroom reads mailboxes by IMAP only.",
-			"Choose IMAP. Nearly every server that offers POP3 offers it too.")
-	default:
-		return invalid("incoming.protocol",
-			quote(string(in.Protocol))+" is no way to read a mailbox.", "Choose imap.")
+	if err := completeProtocol(in); err != nil {
+		return err
 	}
 	if strings.TrimSpace(in.Host) == "" {
 		return invalid("incoming.host",
 			"The name of the incoming server is missing; this version of Postroom does not find it by itself.",
 			"Enter the server’s name, such as imap.example.net. Whoever runs the mailbox knows it.")
 	}
-	s, err := r.completeServer(in.ServerSettings, incomingServer, m.Address)
+	s, err := r.completeServer(in.ServerSettings, incomingServer(in.Protocol))
 	in.ServerSettings = s
 	return err
 }
+
+// completeProtocol goes by what the address of the server says where nobody chose
+// a protocol.
+func completeProtocol(in *postroom.IncomingSettings) error {
+	pasted := pastedProtocol(in.Host)
+	switch in.Protocol {
+	case "":
+		in.Protocol = postroom.IMAP
+		if pasted != "" {
+			in.Protocol = pasted
+		}
+	case postroom.IMAP, postroom.POP3:
+	default:
+		return invalid("incoming.protocol",
+			quote(string(in.Protocol))+" is no way to read a mailbox.", "Choose imap or pop3.")
+	}
+	if pasted != "" && pasted != in.Protocol {
+		return invalid("incoming.protocol",
+			quote(in.Host)+" is the address of a server for "+protocolInWords(pasted)+", and "+protocolInWords(in.Protocol)+" is chosen.",
+			"Choose "+string(pasted)+", or enter the name of the other server.")
+	}
+	return nil
+}
+
+// protocolInWords is a protocol as people write it.
+func protocolInWords(p postroom.Protocol) string { return strings.ToUpper(string(p)) }
 
 func (r Rules) completeOutgoing(m *postroom.Mailbox) error {
 	if m.Outgoing == nil {
@@ -84,7 +102,7 @@ func (r Rules) completeOutgoing(m *postroom.Mailbox) error {
 			"The name of the outgoing server is missing.",
 			"Enter the server’s name, such as smtp.example.net, or leave the outgoing server out: the mailbox then only reads.")
 	}
-	s, err := r.completeServer(m.Outgoing.ServerSettings, outgoingServer, m.Address)
+	s, err := r.completeServer(m.Outgoing.ServerSettings, outgoingServer)
 	m.Outgoing = &postroom.OutgoingSettings{ServerSettings: s}
 	return err
 }
@@ -92,6 +110,15 @@ func (r Rules) completeOutgoing(m *postroom.Mailbox) error {
 func completeFolders(m *postroom.Mailbox) error {
 	const field = "incoming.folders"
 	if len(m.Incoming.Folders) == 0 {
+		m.Incoming.Folders = []string{"INBOX"}
+		return nil
+	}
+	if m.Incoming.Protocol == postroom.POP3 {
+		if len(m.Incoming.Folders) > 1 || !strings.EqualFold(strings.TrimSpace(m.Incoming.Folders[0]), "INBOX") {
+			return invalid(field,
+				"POP3 knows no folders: it gives what is in the inbox and nothing else.",
+				"Leave INBOX as the only folder, or read the mailbox by IMAP.")
+		}
 		m.Incoming.Folders = []string{"INBOX"}
 		return nil
 	}
@@ -164,19 +191,6 @@ func (r Rules) completeStart(m *postroom.Mailbox) error {
 		return invalid("start", quote(string(m.Start.Kind))+" is no start.", "Choose now, all, or a day such as 2026-11-20.")
 	}
 	return nil
-}
-
-func completeAfterImport(m *postroom.Mailbox) error {
-	switch m.AfterImport {
-	case "", postroom.AfterImportKeep:
-		m.AfterImport, m.MoveTo = postroom.AfterImportKeep, ""
-		return nil
-	case postroom.AfterImportMarkRead, postroom.AfterImportMove, postroom.AfterImportDelete:
-		return invalid("after_import",
-			"This version of Postroom leaves mail on the server untouched; it cannot mark, move or delete it yet.",
-			"Choose keep.")
-	}
-	return invalid("after_import", quote(string(m.AfterImport))+" is nothing that can be done with mail.", "Choose keep.")
 }
 
 func completeVisibility(m *postroom.Mailbox) error {

@@ -27,6 +27,20 @@ func complete(change func(*postroom.Mailbox)) (postroom.Mailbox, error) {
 	return Rules{Now: noon()}.Complete(m)
 }
 
+func byPOP3(change func(*postroom.Mailbox)) func(*postroom.Mailbox) {
+	return func(m *postroom.Mailbox) {
+		m.Incoming.Protocol = postroom.POP3
+		change(m)
+	}
+}
+
+// moving has mail moved to a folder, from those that are read.
+func moving(to string, read ...string) func(*postroom.Mailbox) {
+	return func(m *postroom.Mailbox) {
+		m.AfterImport, m.MoveTo, m.Incoming.Folders = postroom.AfterImportMove, to, read
+	}
+}
+
 func TestWhatNobodyChoseIsFilledIn(t *testing.T) {
 	got, err := complete(func(m *postroom.Mailbox) {
 		m.Address = " Support@Example.NET "
@@ -98,21 +112,34 @@ func TestSettingsThatCannotBeUsed(t *testing.T) {
 		"a pin too short":          {server(func(s *postroom.ServerSettings) { s.PinnedSHA256 = "abcd" }), "incoming.pinned_sha256", "fingerprint"},
 		"a pin of other letters":   {server(func(s *postroom.ServerSettings) { s.PinnedSHA256 = strings.Repeat("zz", 32) }), "incoming.pinned_sha256", "fingerprint"},
 		"a user name of two lines": {server(func(s *postroom.ServerSettings) { s.Username = "a\nb" }), "incoming.username", "user name"},
-		"POP3":                     {func(m *postroom.Mailbox) { m.Incoming.Protocol = postroom.POP3 }, "incoming.protocol", "IMAP only"},
-		"an unknown protocol":      {func(m *postroom.Mailbox) { m.Incoming.Protocol = "jmap" }, "incoming.protocol", "“jmap”"},
-		"a folder twice":           {func(m *postroom.Mailbox) { m.Incoming.Folders = []string{"inbox", "INBOX"} }, "incoming.folders", "twice"},
-		"a folder without a name":  {func(m *postroom.Mailbox) { m.Incoming.Folders = []string{"INBOX", " "} }, "incoming.folders", "without a name"},
-		"too many folders":         {func(m *postroom.Mailbox) { m.Incoming.Folders = make([]string, 101) }, "incoming.folders", "101 folders"},
-		"a connection in no time":  {func(m *postroom.Mailbox) { m.Incoming.ConnectTimeout = 500 * time.Millisecond }, "incoming.connect_timeout", "500 milliseconds"},
-		"a sign-in for ever":       {func(m *postroom.Mailbox) { m.Incoming.AuthTimeout = 6 * time.Minute }, "incoming.auth_timeout", "6 minutes"},
-		"a look without a pause":   {func(m *postroom.Mailbox) { m.Incoming.PollInterval = -time.Second }, "incoming.poll_interval", "-1 seconds"},
-		"a look every other day":   {func(m *postroom.Mailbox) { m.Incoming.PollInterval = 48 * time.Hour }, "incoming.poll_interval", "48 hours"},
+		"IMAP at a POP3 server": {func(m *postroom.Mailbox) {
+			m.Incoming.Protocol, m.Incoming.Host = postroom.IMAP, "pop3s://pop.example.net"
+		}, "incoming.protocol", "POP3, and IMAP is chosen"},
+		"folders by POP3":         {byPOP3(func(m *postroom.Mailbox) { m.Incoming.Folders = []string{"INBOX", "Done"} }), "incoming.folders", "knows no folders"},
+		"another folder by POP3":  {byPOP3(func(m *postroom.Mailbox) { m.Incoming.Folders = []string{"Done"} }), "incoming.folders", "knows no folders"},
+		"marking by POP3":         {byPOP3(func(m *postroom.Mailbox) { m.AfterImport = postroom.AfterImportMarkRead }), "after_import", "POP3"},
+		"moving by POP3":          {byPOP3(func(m *postroom.Mailbox) { m.AfterImport, m.MoveTo = postroom.AfterImportMove, "Done" }), "after_import", "POP3"},
+		"an unknown protocol":     {func(m *postroom.Mailbox) { m.Incoming.Protocol = "jmap" }, "incoming.protocol", "“jmap”"},
+		"a folder twice":          {func(m *postroom.Mailbox) { m.Incoming.Folders = []string{"inbox", "INBOX"} }, "incoming.folders", "twice"},
+		"a folder without a name": {func(m *postroom.Mailbox) { m.Incoming.Folders = []string{"INBOX", " "} }, "incoming.folders", "without a name"},
+		"too many folders":        {func(m *postroom.Mailbox) { m.Incoming.Folders = make([]string, 101) }, "incoming.folders", "101 folders"},
+		"a connection in no time": {func(m *postroom.Mailbox) { m.Incoming.ConnectTimeout = 500 * time.Millisecond }, "incoming.connect_timeout", "500 milliseconds"},
+		"a sign-in for ever":      {func(m *postroom.Mailbox) { m.Incoming.AuthTimeout = 6 * time.Minute }, "incoming.auth_timeout", "6 minutes"},
+		"a look without a pause":  {func(m *postroom.Mailbox) { m.Incoming.PollInterval = -time.Second }, "incoming.poll_interval", "-1 seconds"},
+		"a look every other day":  {func(m *postroom.Mailbox) { m.Incoming.PollInterval = 48 * time.Hour }, "incoming.poll_interval", "48 hours"},
 		"a start to come": {func(m *postroom.Mailbox) {
 			m.Start = postroom.Start{Kind: postroom.StartDate, At: noon().Add(time.Hour)}
 		}, "start", "still to come"},
 		"a start without a day":    {func(m *postroom.Mailbox) { m.Start = postroom.Start{Kind: postroom.StartDate} }, "start", "missing"},
 		"an unknown start":         {func(m *postroom.Mailbox) { m.Start.Kind = "later" }, "start", "“later”"},
-		"deleting after import":    {func(m *postroom.Mailbox) { m.AfterImport = postroom.AfterImportDelete }, "after_import", "untouched"},
+		"moving to no folder":      {moving(" "), "move_to", "missing"},
+		"moving to where it is":    {moving("inbox"), "move_to", "reads that folder"},
+		"the same in other words":  {moving("INBOX/Sales", "Sales"), "move_to", "reads that folder"},
+		"the same of other signs":  {moving("sales/new", "Sales.New"), "move_to", "reads that folder"},
+		"moving to two lines":      {moving("a\nb"), "move_to", "cannot be the name"},
+		"moving to a novel":        {moving(strings.Repeat("a", 1001)), "move_to", "cannot be the name"},
+		"kept for less than ever":  {func(m *postroom.Mailbox) { m.RawRetentionDays = -1 }, "raw_retention_days", "-1 days"},
+		"kept for too long":        {func(m *postroom.Mailbox) { m.RawRetentionDays = 36_501 }, "raw_retention_days", "36501 days"},
 		"an unknown action":        {func(m *postroom.Mailbox) { m.AfterImport = "burn" }, "after_import", "“burn”"},
 		"for an owner there isn't": {func(m *postroom.Mailbox) { m.Visibility.Kind = postroom.VisibleToOwner }, "visible_to", "no owner"},
 		"for nobody":               {func(m *postroom.Mailbox) { m.Visibility.Kind = postroom.VisibleToUsers }, "visible_to", "Nobody"},
@@ -165,6 +192,63 @@ func TestPastedServersAreTakenApart(t *testing.T) {
 				t.Errorf("%v %s", err, diff)
 			}
 		})
+	}
+}
+
+func TestServersForPOP3(t *testing.T) {
+	tests := map[string]struct {
+		host     string
+		protocol postroom.Protocol
+		tls      postroom.TLSPolicy
+		want     postroom.ServerSettings
+	}{
+		"a host alone":       {"pop.example.net", postroom.POP3, "", postroom.ServerSettings{Port: 995, TLS: postroom.TLSImplicit}},
+		"STLS":               {"pop.example.net", postroom.POP3, postroom.TLSStart, postroom.ServerSettings{Port: 110, TLS: postroom.TLSStart}},
+		"the port of STLS":   {"pop.example.net:110", postroom.POP3, "", postroom.ServerSettings{Port: 110, TLS: postroom.TLSStart}},
+		"pasted whole":       {"pop3s://pop.example.net", "", "", postroom.ServerSettings{Port: 995, TLS: postroom.TLSImplicit}},
+		"pasted with a port": {"POP3S://pop.example.net:1995/", "", "", postroom.ServerSettings{Port: 1995, TLS: postroom.TLSImplicit}},
+		"as RFC 2384 has it": {"pop://support@pop.example.net:110", "", "", postroom.ServerSettings{Port: 110, TLS: postroom.TLSStart}},
+		"pasted and chosen":  {"pop3://pop.example.net", postroom.POP3, "", postroom.ServerSettings{Port: 995, TLS: postroom.TLSImplicit}},
+	}
+	for name, test := range tests {
+		t.Run(name, func(t *testing.T) {
+			got, err := complete(func(m *postroom.Mailbox) {
+				m.Incoming.Host, m.Incoming.Protocol, m.Incoming.TLS, m.Incoming.Folders = test.host, test.protocol, test.tls, []string{"inbox"}
+			})
+			test.want.Host, test.want.Username = "pop.example.net", "support@example.net"
+			if diff := cmp.Diff(test.want, got.Incoming.ServerSettings); diff != "" || err != nil {
+				t.Errorf("%v %s", err, diff)
+			}
+			if in := got.Incoming; in.Protocol != postroom.POP3 || !cmp.Equal(in.Folders, []string{"INBOX"}) {
+				t.Errorf("reads %v by %s", in.Folders, in.Protocol)
+			}
+		})
+	}
+}
+
+func TestWhatHappensAfterImport(t *testing.T) {
+	tests := map[string]struct {
+		change func(*postroom.Mailbox)
+		want   postroom.AfterImport
+		moveTo string
+	}{
+		"nothing by itself":           {nil, postroom.AfterImportKeep, ""},
+		"marked as read":              {func(m *postroom.Mailbox) { m.AfterImport = postroom.AfterImportMarkRead }, postroom.AfterImportMarkRead, ""},
+		"deleted":                     {func(m *postroom.Mailbox) { m.AfterImport = postroom.AfterImportDelete }, postroom.AfterImportDelete, ""},
+		"deleted by POP3":             {byPOP3(func(m *postroom.Mailbox) { m.AfterImport = postroom.AfterImportDelete }), postroom.AfterImportDelete, ""},
+		"moved":                       {moving(" Done/2026 "), postroom.AfterImportMove, "Done/2026"},
+		"moved into the inbox":        {moving("inbox", "Sales"), postroom.AfterImportMove, "INBOX"},
+		"moved beside what is read":   {moving("Sales/Done", "Sales"), postroom.AfterImportMove, "Sales/Done"},
+		"a folder without the moving": {func(m *postroom.Mailbox) { m.AfterImport, m.MoveTo = postroom.AfterImportKeep, "Done" }, postroom.AfterImportKeep, ""},
+	}
+	for name, test := range tests {
+		got, err := complete(test.change)
+		if err != nil || got.AfterImport != test.want || got.MoveTo != test.moveTo {
+			t.Errorf("%s: %s to %q, %v, want %s to %q", name, got.AfterImport, got.MoveTo, err, test.want, test.moveTo)
+		}
+	}
+	if got, err := complete(func(m *postroom.Mailbox) { m.RawRetentionDays = 90 }); err != nil || got.RawRetentionDays != 90 {
+		t.Errorf("kept for %d days, %v", got.RawRetentionDays, err)
 	}
 }
 

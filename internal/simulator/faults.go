@@ -2,21 +2,32 @@ package simulator
 
 import (
 	"maps"
+	"reflect"
 	"slices"
 	"strings"
+	"time"
 )
 
 // Faults say how connections go wrong; the zero value says that they do not. They
-// are switched by Server.SetFaults and read at every step, so that they also reach
-// connections that are open already.
+// are switched by SetFaults of the server that they are for, and read at every
+// step, so that they also reach connections that are open already. Commands are
+// named in capitals as in [Counts]: "UID FETCH", "RETR", and "." for the end of a
+// message that is handed over by SMTP.
 type Faults struct {
-	// RefuseLogin is the reply to every LOGIN and AUTHENTICATE, without its tag:
-	// "NO [AUTHENTICATIONFAILED] Invalid credentials (Failure)". Further lines
-	// before the last one are untagged responses, sent as they are.
+	// RefuseLogin is the reply to every login, without a tag:
+	// "NO [AUTHENTICATIONFAILED] Invalid credentials (Failure)" by IMAP, "-ERR [AUTH]
+	// Username and password not accepted." by POP3, "535 5.7.8 Error" by SMTP. Further
+	// lines before the last one are sent as they are.
 	RefuseLogin string
 
-	ByeAtGreeting string // the reason that follows "* BYE", in place of a greeting
-	ByeAfterLogin string // the same, after a login that was accepted
+	// MaxConnections are served at once; more are greeted with TooMany. It counts in
+	// the faults of all. MaxPerAccount are signed in to one account at once; a further
+	// login is refused with TooMany.
+	MaxConnections, MaxPerAccount int
+	TooMany                       string // empty: Gmail's words
+
+	ByeAtGreeting string // the reason that follows "* BYE" or "-ERR" in place of a greeting; by SMTP the whole line
+	ByeAfterLogin string // IMAP: the same, after a login that was accepted
 	ByeInIdle     string // the same, as soon as a connection is in IDLE, or at once if it is
 
 	// A connection ends after so many bytes from the server, TLS not counted; in
@@ -27,33 +38,47 @@ type Faults struct {
 	CutAtFetch    int
 	CutInLiteral  int
 
+	// CutBefore are commands at which the connection ends before they are carried
+	// out, CutAfter those that are carried out and at whose answer it ends.
+	CutBefore, CutAfter []string
+
 	// Silent swallows everything: commands are read and no byte is answered, as when
 	// a router has forgotten the connection. A connection that was silent stays so.
 	Silent bool
 	// Ignore names commands that are read and never answered: "UID FETCH", "IDLE",
 	// or "GREETING" for the greeting.
 	Ignore []string
+	// Replies are what is answered instead of carrying a command out, without a tag:
+	// "CREATE": "NO [CANNOT] Not here". By POP3 and SMTP also for one argument:
+	// "RETR 2": "-ERR [SYS/PERM] Could not read message file".
+	Replies map[string]string
+	// Pause is how long the server thinks before it carries a command out.
+	Pause map[string]time.Duration
 
 	BytesPerSecond   int  // 0: as fast as possible
 	OneBytePerPacket bool // every byte is written by itself
 
-	// OmitUIDs are messages whose text is left out of a FETCH, without a word;
-	// RefuseUIDs are left out, and the command ends with NO. Both stay listed.
+	// OmitUIDs are messages whose text is left out of a FETCH, without a word, and
+	// empty by POP3; RefuseUIDs are left out, and the command ends with NO or -ERR.
+	// Both stay listed.
 	OmitUIDs   []uint32
 	RefuseUIDs []uint32
 
-	// HideCapabilities are not announced, and what needs them is refused with BAD.
+	// HideCapabilities are not announced, and what needs them is refused with BAD,
+	// -ERR or 502: "MOVE", "UIDPLUS", "UIDL", "TOP", "STLS", "CAPA", "STARTTLS".
 	HideCapabilities []string
 	// Noise is lines to send before every message text and every tagged reply:
-	// "* OK Still here", "* XYZZY (a b)".
+	// "* OK Still here", "* XYZZY (a b)". Only by IMAP.
 	Noise []string
+
+	POP3 POP3Faults
 }
 
 func (f *Faults) hides(capability string) bool {
 	return slices.ContainsFunc(f.HideCapabilities, func(h string) bool { return strings.EqualFold(h, capability) })
 }
 
-// refuses says whether a command needs a capability that is hidden.
+// refuses says whether a command of IMAP needs a capability that is hidden.
 func (f *Faults) refuses(c command) bool {
 	needed := c.name
 	switch {
@@ -70,36 +95,42 @@ func (f *Faults) refuses(c command) bool {
 	return f.hides(needed)
 }
 
+// names says whether a command is among commands.
+func names(commands []string, name string) bool {
+	return slices.ContainsFunc(commands, func(c string) bool { return strings.EqualFold(c, name) })
+}
+
+// tooMany is what a connection or a login too many is told.
+func (f *Faults) tooMany() string {
+	if f.TooMany != "" {
+		return f.TooMany
+	}
+	return "[ALERT] Too many simultaneous connections. (Failure)"
+}
+
 // SetFaults makes an account's connections go wrong from now on; those of every
 // account that has no faults of its own, and those that are not signed in yet,
 // when user is empty. The zero Faults end it.
-func (s *Server) SetFaults(user string, f Faults) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.faults[user] = &f
-	if user != "" && f.isZero() {
-		delete(s.faults, user)
+func (p *port) SetFaults(user string, f Faults) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.faults[user] = &f
+	if user != "" && reflect.ValueOf(f).IsZero() {
+		delete(p.faults, user)
 	}
-	for w := range s.wires {
-		s.group.Go(w.faultsChanged)
+	for c := range p.calls {
+		p.group.Go(c.faultsChanged)
 	}
-}
-
-func (f *Faults) isZero() bool {
-	return f.RefuseLogin == "" && f.ByeAtGreeting == "" && f.ByeAfterLogin == "" && f.ByeInIdle == "" &&
-		f.CutAfterBytes == 0 && f.CutAtFetch == 0 && f.CutInLiteral == 0 && !f.Silent && len(f.Ignore) == 0 &&
-		f.BytesPerSecond == 0 && !f.OneBytePerPacket && len(f.OmitUIDs) == 0 && len(f.RefuseUIDs) == 0 &&
-		len(f.HideCapabilities) == 0 && len(f.Noise) == 0
 }
 
 // faultsFor returns the faults of an account; user is empty before the login.
-func (s *Server) faultsFor(user string) *Faults {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if f := s.faults[user]; f != nil {
+func (p *port) faultsFor(user string) *Faults {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if f := p.faults[user]; f != nil {
 		return f
 	}
-	return s.faults[""]
+	return p.faults[""]
 }
 
 // Counts are what an account's connections have done so far.
@@ -114,31 +145,31 @@ type Counts struct {
 
 // Counts returns the counts of an account, or of the whole server when user is
 // empty.
-func (s *Server) Counts(user string) Counts {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	c := Counts{}
-	if known := s.counts[user]; known != nil {
-		c = *known
+func (p *port) Counts(user string) Counts {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	n := Counts{}
+	if known := p.counts[user]; known != nil {
+		n = *known
 	}
-	c.Commands = maps.Clone(c.Commands)
-	for w := range s.wires {
-		if user == "" || w.userName() == user {
-			c.Open++
+	n.Commands = maps.Clone(n.Commands)
+	for c := range p.calls {
+		if user == "" || c.userName() == user {
+			n.Open++
 		}
 	}
-	return c
+	return n
 }
 
-func (s *Server) count(user string, change func(*Counts)) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
+func (p *port) count(user string, change func(*Counts)) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
 	for _, of := range slices.Compact([]string{user, ""}) {
-		c := s.counts[of]
-		if c == nil {
-			c = &Counts{Commands: map[string]int{}}
-			s.counts[of] = c
+		n := p.counts[of]
+		if n == nil {
+			n = &Counts{Commands: map[string]int{}}
+			p.counts[of] = n
 		}
-		change(c)
+		change(n)
 	}
 }

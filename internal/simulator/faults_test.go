@@ -33,6 +33,10 @@ func rawClient(t *testing.T, s *Server) *raw {
 	if err := connection.SetDeadline(time.Now().Add(20 * time.Second)); err != nil {
 		t.Fatal(err)
 	}
+	return newRaw(t, connection)
+}
+
+func newRaw(t *testing.T, connection net.Conn) *raw {
 	r := &raw{Conn: connection, t: t, in: bufio.NewReader(connection)}
 	r.greeting, _ = r.in.ReadString('\n') // empty when there is none
 	return r

@@ -10,7 +10,7 @@ import (
 // outgoing is the way to the client, where bytes are counted, delayed, divided and
 // lost. Who holds its lock writes one whole response.
 type outgoing struct {
-	wire   *wire
+	call   *call
 	mu     sync.Mutex
 	now    *Faults // that hold at the moment
 	sent   int64   // bytes, since they hold
@@ -20,7 +20,7 @@ type outgoing struct {
 
 // faults returns the faults of the moment; with new ones counting begins anew.
 func (o *outgoing) faults() *Faults {
-	if f := o.wire.faults(); f != o.now {
+	if f := o.call.faults(); f != o.now {
 		o.now, o.sent, o.texts = f, 0, 0
 	}
 	return o.now
@@ -55,7 +55,7 @@ func (o *outgoing) write(b []byte) error {
 		if left := f.CutAfterBytes - o.sent; f.CutAfterBytes > 0 && int64(n) >= left {
 			n, end = int(max(0, left)), true
 		}
-		if _, err := o.wire.connection().Write(b[:n]); err != nil {
+		if _, err := o.call.connection().Write(b[:n]); err != nil {
 			return err
 		}
 		o.sent += int64(n)
@@ -63,26 +63,11 @@ func (o *outgoing) write(b []byte) error {
 		if end {
 			return errCut
 		}
-		if err := o.wire.wait(pause); err != nil {
+		if err := o.call.wait(pause); err != nil {
 			return err
 		}
 	}
 	return nil
-}
-
-// wait pauses, unless the connection has to end.
-func (w *wire) wait(pause time.Duration) error {
-	if pause <= 0 {
-		return nil
-	}
-	timer := time.NewTimer(pause)
-	defer timer.Stop()
-	select {
-	case <-timer.C:
-		return nil
-	case <-w.stop:
-		return errCut
-	}
 }
 
 // copy sends n bytes of in.

@@ -41,10 +41,13 @@ func (w *wire) respond(in *bufio.Reader, line string, greeting bool) (bye string
 	w.out.mu.Lock()
 	defer w.out.mu.Unlock()
 	f := w.out.faults()
+	if greeting && w.turnedAway {
+		return f.tooMany(), nil
+	}
 	if greeting && f.ByeAtGreeting != "" {
 		return f.ByeAtGreeting, nil
 	}
-	if greeting && ignores(f, "GREETING") {
+	if greeting && names(f.Ignore, "GREETING") {
 		return "", nil
 	}
 	line = w.announce(f, line)
@@ -84,9 +87,14 @@ func (w *wire) tagged(f *Faults, tag, line string) (bye string, err error) {
 	}
 	refused := w.refused
 	w.refused = false
+	tooMany := w.verdict == tooManyOpen
 	w.mu.Unlock()
 	accepted := strings.HasPrefix(line, tag+" OK")
 	switch {
+	case names(f.CutAfter, c.name):
+		return "", errCut
+	case login && !accepted && tooMany:
+		line = tag + " NO " + f.tooMany() + "\r\n"
 	case login && !accepted && f.RefuseLogin != "":
 		lines := strings.Split(strings.ReplaceAll(f.RefuseLogin, "\r\n", "\n"), "\n")
 		lines[len(lines)-1] = tag + " " + lines[len(lines)-1]

@@ -11,7 +11,7 @@ import (
 	"time"
 )
 
-func call(t *testing.T, s *ScriptServer, secured bool) *raw {
+func ring(t *testing.T, s *ScriptServer, secured bool) *raw {
 	t.Helper()
 	connection, err := net.Dial("tcp", s.Address())
 	if err != nil {
@@ -48,7 +48,7 @@ func TestAScriptIsFollowed(t *testing.T) {
 		},
 		Always: []Step{{Expect: "NOOP", Send: []string{"{tag} OK nothing"}}},
 	})
-	r := call(t, s, false)
+	r := ring(t, s, false)
 	r.until("* OK odd")
 	r.say("a LOGIN {4}")
 	r.until("+ ")
@@ -90,11 +90,11 @@ func TestAScriptLoopsAndChangesWithTheConnection(t *testing.T) {
 			Steps: []Step{{Expect: "ONE", Send: []string{"{tag} OK 1"}}, {Expect: "TWO", Send: []string{"{tag} OK 2"}}},
 		},
 	})
-	if got := call(t, s, false).rest(); got != "* BYE busy\r\n" {
+	if got := ring(t, s, false).rest(); got != "* BYE busy\r\n" {
 		t.Errorf("the first connection says %q, want a BYE and the end", got)
 	}
 	for range 2 {
-		r := call(t, s, false)
+		r := ring(t, s, false)
 		for _, line := range []string{"a ONE", "b TWO", "c ONE", "d TWO", "e ONE"} {
 			if got := r.sayFor(line); !strings.HasPrefix(got, line[:1]+" OK") {
 				t.Errorf("%q is answered %q, want OK", line, got)
@@ -112,7 +112,7 @@ func TestAScriptOverTLS(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer s.Close()
-	r := call(t, s, true)
+	r := ring(t, s, true)
 	r.until("* OK")
 	if got := r.sayFor("a NOOP"); got != "a OK\r\n" {
 		t.Errorf("NOOP is answered %q", got)

@@ -1,12 +1,10 @@
 package simulator
 
 import (
-	"context"
 	"crypto/tls"
 	"errors"
 	"fmt"
 	"log/slog"
-	"net"
 	"sync"
 
 	"github.com/emersion/go-imap/v2"
@@ -29,25 +27,20 @@ type Options struct {
 	Log         *slog.Logger       // for what package imapserver complains about; nil: nowhere
 }
 
-// A Server is a running IMAP server.
+// A Server is a running provider: the accounts, and the IMAP server through which
+// they are read. [Server.StartPOP3] and [Server.StartSMTP] add others.
 type Server struct {
-	Host  string // 127.0.0.1, unless another was asked for
-	Port  int    // 0 with InMemory
-	CAPEM string // the authority that signed its certificate
+	port
 
-	options  Options
-	tls      *tls.Config
-	listener net.Listener // nil with InMemory
-	inner    *imapserver.Server
-	hatch    *hatch
-	store    store
-	group    sync.WaitGroup // everything that was started
+	options Options
+	inner   *imapserver.Server
+	hatch   *hatch
+	store   store
 
-	mu     sync.Mutex // guards what follows
-	closed bool
-	wires  map[*wire]bool
-	faults map[string]*Faults // by account; "" for all
-	counts map[string]*Counts // by account; "" for all
+	others struct {
+		sync.Mutex
+		ports []*port // of POP3 and SMTP
+	}
 }
 
 // Start starts a server, which stops by Close.
@@ -69,120 +62,47 @@ func Start(o Options) (*Server, error) {
 	if len(o.Mechanisms) == 0 {
 		o.Mechanisms = []string{"PLAIN"}
 	}
-	s := &Server{
-		options: o, CAPEM: o.Authority.PEM,
-		tls:    &tls.Config{Certificates: []tls.Certificate{*o.Certificate}},
-		hatch:  newHatch(),
-		store:  store{accounts: map[string]*account{}},
-		wires:  map[*wire]bool{},
-		faults: map[string]*Faults{"": {}},
-		counts: map[string]*Counts{},
-	}
+	s := &Server{options: o, hatch: newHatch(), store: store{accounts: map[string]*account{}}}
+	s.CAPEM, s.authority = o.Authority.PEM, o.Authority
+	s.tls = &tls.Config{Certificates: []tls.Certificate{*o.Certificate}}
 	s.inner = imapserver.New(&imapserver.Options{
 		NewSession: s.newSession, Caps: capabilities(o), Logger: complaints{o.Log}, InsecureAuth: true,
 	})
-	if !o.InMemory {
-		if err := s.listen(); err != nil {
-			return nil, err
-		}
-		s.group.Go(s.accept)
+	s.talk = func(c *call) { newWire(s, c).run() }
+	if err := s.open(o.Listen, o.InMemory); err != nil {
+		return nil, err
 	}
 	s.group.Go(func() { _ = s.inner.Serve(s.hatch) }) // it ends when the hatch closes
 	return s, nil
 }
 
-func (s *Server) listen() error {
-	address := s.options.Listen
-	if address == "" {
-		address = "127.0.0.1:0"
+// add opens a further port of the provider, with its certificate.
+func (s *Server) add(p *port, listen string) error {
+	s.others.Lock()
+	defer s.others.Unlock()
+	p.CAPEM, p.authority, p.tls = s.CAPEM, s.authority, s.tls
+	if err := p.open(listen, s.options.InMemory); err != nil {
+		return err
 	}
-	listener, err := net.Listen("tcp", address)
-	if err != nil {
-		return fmt.Errorf("listen for a pretend provider: %w", err)
-	}
-	bound := listener.Addr().(*net.TCPAddr)
-	s.listener, s.Host, s.Port = listener, bound.IP.String(), bound.Port
+	s.others.ports = append(s.others.ports, p)
 	return nil
 }
 
-// Address is the host and the port.
-func (s *Server) Address() string { return net.JoinHostPort(s.Host, fmt.Sprint(s.Port)) }
-
-// TLSConfig is what a client of this server needs.
-func (s *Server) TLSConfig() *tls.Config { return trusting(s.options.Authority) }
-
-func (s *Server) accept() {
-	for {
-		connection, err := s.listener.Accept()
-		if err != nil {
-			return // closed
-		}
-		if err := s.serve(connection); err != nil {
-			_ = connection.Close() // it came while we close
-		}
-	}
-}
-
-var errClosed = errors.New("the pretend provider is closed")
-
-// Dial connects without a port, over a pipe in memory, whatever the address says.
-// It has the form of net.Dialer.DialContext and works in testing/synctest when the
-// server was started with InMemory.
-func (s *Server) Dial(_ context.Context, _, _ string) (net.Conn, error) {
-	client, server := net.Pipe()
-	if err := s.serve(server); err != nil {
-		return nil, errors.Join(err, client.Close(), server.Close())
-	}
-	return client, nil
-}
-
-// serve takes a connection over.
-func (s *Server) serve(connection net.Conn) error {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.closed {
-		return errClosed
-	}
-	w := newWire(s, connection)
-	s.wires[w] = true
-	s.group.Go(func() {
-		s.count("", func(c *Counts) { c.Connections++ })
-		w.run()
-		s.mu.Lock()
-		defer s.mu.Unlock()
-		delete(s.wires, w)
-	})
-	return nil
-}
-
-// Disconnect cuts all connections of an account, or all when user is empty.
-func (s *Server) Disconnect(user string) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	for w := range s.wires {
-		if user == "" || w.userName() == user {
-			w.cut()
-		}
-	}
-}
-
-// Close stops the server, cuts its connections and waits until nothing of it runs.
+// Close stops the server and the others of the provider, cuts their connections
+// and waits until nothing of them runs.
 func (s *Server) Close() error {
-	s.mu.Lock()
-	closed := s.closed
-	s.closed = true
-	s.mu.Unlock()
-	if closed {
-		return nil
+	s.others.Lock()
+	defer s.others.Unlock()
+	var errs []error
+	all := append([]*port{&s.port}, s.others.ports...)
+	for _, p := range all {
+		errs = append(errs, p.shut())
 	}
-	var err error
-	if s.listener != nil {
-		err = s.listener.Close()
-	}
-	s.Disconnect("")
 	s.hatch.close()
-	s.group.Wait()
-	return err
+	for _, p := range all {
+		p.group.Wait()
+	}
+	return errors.Join(errs...)
 }
 
 func (s *Server) newSession(c *imapserver.Conn) (imapserver.Session, *imapserver.GreetingData, error) {

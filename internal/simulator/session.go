@@ -24,15 +24,14 @@ var _ imapserver.SessionIMAP4rev2 = (*session)(nil)
 func (s *session) Close() error { return nil }
 
 func (s *session) Login(username, password string) error {
-	refused := s.wire.signIn(username)
-	s.store.mu.Lock()
-	defer s.store.mu.Unlock()
-	a := s.store.accounts[username]
-	if refused || a == nil || a.password != password {
-		s.wire.server.count(username, func(c *Counts) { c.RefusedLogins++ })
+	a, known := s.store.check(username, password)
+	v := s.wire.signIn(username, known)
+	s.wire.mu.Lock()
+	s.wire.verdict = v
+	s.wire.mu.Unlock()
+	if v != letIn {
 		return imapserver.ErrAuthFailed
 	}
-	s.wire.server.count(username, func(c *Counts) { c.Logins++ })
 	s.account = a
 	return nil
 }

@@ -42,6 +42,11 @@ type letter struct {
 	// version is that of the folder when the flags last changed.
 	version uint64
 	gone    bool // expunged
+
+	// By POP3:
+	retrieved int  // times
+	handedOut bool // by Gmail, in a session that was finished
+	place     int  // its number where numbers come back; 0: none yet
 }
 
 // Message is a message as the provider keeps it.
@@ -68,6 +73,14 @@ func (a *account) create(name string) *folder {
 	f := &folder{name: folderKey(name), validity: a.lastValidity, nextUID: 1, changed: make(chan struct{})}
 	a.folders[f.name] = f
 	return f
+}
+
+// check finds an account and says whether a password opens it.
+func (s *store) check(user, password string) (a *account, ok bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	a = s.accounts[user]
+	return a, a != nil && a.password == password
 }
 
 // touch counts a change and wakes the sessions in IDLE.

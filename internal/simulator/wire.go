@@ -2,7 +2,6 @@ package simulator
 
 import (
 	"bufio"
-	"crypto/tls"
 	"io"
 	"net"
 	"strconv"
@@ -16,22 +15,16 @@ import (
 // both directions to let things go wrong at a chosen place, and answers what that
 // package does not know. STARTTLS is its own, so that it always sees plain text.
 type wire struct {
+	*call  // its lock guards the second half too
 	server *Server
-	back   net.Conn      // our end of the pipe to package imapserver
-	stop   chan struct{} // closed when the connection has to end
-	once   sync.Once
+	back   net.Conn // our end of the pipe to package imapserver
 	// greeted is closed when the greeting is out: a client may talk before it, but
 	// our own answers must not.
 	greeted chan struct{}
 
-	out outgoing // to the client
-
-	mu         sync.Mutex // guards what follows
-	client     net.Conn
-	user       string // empty: no login was tried
-	secured    bool   // by TLS
 	said       map[string]command
 	login      string // the tag of a LOGIN or AUTHENTICATE that was not answered yet
+	verdict    verdict
 	idle       string // the tag of an IDLE that the client has not ended
 	idling     bool   // and the client was told to go on
 	refused    bool   // a message was left out of the answer of this command
@@ -42,15 +35,16 @@ type wire struct {
 // A command is one command of a client, without its literals.
 type command struct{ tag, name, rest string }
 
-func newWire(s *Server, client net.Conn) *wire {
-	w := &wire{server: s, client: client, stop: make(chan struct{}), greeted: make(chan struct{}), said: map[string]command{}}
-	w.out.wire = w
+func newWire(s *Server, c *call) *wire {
+	w := &wire{call: c, server: s, greeted: make(chan struct{}), said: map[string]command{}}
+	c.mu.Lock()
+	c.woken = w.faultsChanged
+	c.mu.Unlock()
 	return w
 }
 
 // run serves the connection until either side ends it.
 func (w *wire) run() {
-	defer w.cut()
 	if w.server.options.TLS == postroom.TLSImplicit {
 		if err := w.secure(); err != nil {
 			return
@@ -76,50 +70,6 @@ func (w *wire) run() {
 	w.cut()
 	_ = back.Close() // which ends responses
 	both.Wait()
-}
-
-// cut ends the connection without a word.
-func (w *wire) cut() {
-	w.once.Do(func() { close(w.stop) })
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	// The socket itself, not TLS over it, whose farewell a client would notice.
-	if secured, ok := w.client.(*tls.Conn); ok {
-		_ = secured.NetConn().Close()
-		return
-	}
-	_ = w.client.Close()
-}
-
-func (w *wire) connection() net.Conn {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	return w.client
-}
-
-func (w *wire) userName() string {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	return w.user
-}
-
-func (w *wire) faults() *Faults { return w.server.faultsFor(w.userName()) }
-
-// signIn notes who signs in, and says whether a fault refuses it.
-func (w *wire) signIn(user string) (refused bool) {
-	w.mu.Lock()
-	w.user = user
-	w.mu.Unlock()
-	return w.faults().RefuseLogin != ""
-}
-
-// secure begins TLS.
-func (w *wire) secure() error {
-	w.mu.Lock()
-	secured := tls.Server(w.client, w.server.tls)
-	w.client, w.secured = secured, true
-	w.mu.Unlock()
-	return secured.Handshake()
 }
 
 // faultsChanged does at once what does not wait for a next step.
@@ -152,7 +102,7 @@ func (w *wire) commands() {
 		}
 		c, isCommand := w.parse(line)
 		if isCommand {
-			w.server.count(w.userName(), func(n *Counts) { n.Commands[c.name]++ })
+			w.port.count(w.userName(), func(n *Counts) { n.Commands[c.name]++ })
 			answered, err := w.answer(c)
 			if err != nil {
 				return
@@ -161,6 +111,9 @@ func (w *wire) commands() {
 				in = bufio.NewReader(w.connection()) // what was sent ahead in the clear is dropped (RFC 9051 section 6.2.1)
 			}
 			if answered {
+				if err := swallow(in, line); err != nil {
+					return
+				}
 				continue
 			}
 			line = w.forward(c, line)
@@ -240,10 +193,22 @@ func (w *wire) answer(c command) (answered bool, err error) {
 	secured, known := w.secured, w.introduced
 	w.introduced = known || c.name == "ID"
 	w.mu.Unlock()
-	var reply string
+	if names(f.CutBefore, c.name) {
+		return true, errCut
+	}
+	if err := w.wait(f.Pause[c.name]); err != nil {
+		return true, err
+	}
+	reply, replied := f.Replies[c.name]
 	switch {
-	case ignores(f, c.name):
+	case names(f.Ignore, c.name):
 		return true, nil
+	case replied:
+		lines := strings.Split(strings.ReplaceAll(reply, "\r\n", "\n"), "\n")
+		for _, line := range lines[:len(lines)-1] {
+			w.out.say(line)
+		}
+		reply = lines[len(lines)-1]
 	case f.refuses(c):
 		reply = "BAD Unknown command"
 	case c.name == "STARTTLS" && o.TLS == postroom.TLSStart && !secured:
@@ -263,13 +228,22 @@ func (w *wire) answer(c command) (answered bool, err error) {
 	return true, nil
 }
 
-func ignores(f *Faults, name string) bool {
-	for _, ignored := range f.Ignore {
-		if strings.EqualFold(ignored, name) {
-			return true
+// swallow reads the rest of a command that package imapserver shall not see: what a
+// client sends without being asked to go on (RFC 7888).
+func swallow(in *bufio.Reader, line string) error {
+	for {
+		size, ok := literalSize(line)
+		if !ok || !strings.HasSuffix(strings.TrimRight(line, "\r\n"), "+}") {
+			return nil
+		}
+		if _, err := io.CopyN(io.Discard, in, size); err != nil {
+			return err
+		}
+		var err error
+		if line, err = in.ReadString('\n'); err != nil {
+			return err
 		}
 	}
-	return false
 }
 
 // literalSize reads the size of a literal from the end of a line: {5}, {5+} or

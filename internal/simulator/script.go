@@ -23,10 +23,22 @@ import (
 //		{Expect: "IDLE", Send: []string{"+ idling", "* 2 EXISTS"}},
 //		{Expect: "DONE", Untagged: true, Send: []string{"{tag} OK done"}},
 //	}}
+//
+// By POP3 or SMTP no line has a tag:
+//
+//	simulator.Script{Greeting: "+OK odd", Untagged: true, Otherwise: "-ERR What?", Steps: []simulator.Step{
+//		{Expect: "USER", Send: []string{"+OK"}},
+//		{Expect: "PASS", Send: []string{"+OK in"}},
+//		{Expect: "RETR 1", Raw: "+OK\r\nhalf a mess", End: true},
+//	}}
 type Script struct {
 	Greeting string // a line; empty: none
-	Steps    []Step // in order
-	Loop     bool   // after the last step the first follows; otherwise the connection ends
+	// Untagged says that no line has a tag, and none a literal.
+	Untagged bool
+	// Otherwise answers what no step fits, "{tag}" as in Send; empty: with BAD.
+	Otherwise string
+	Steps     []Step // in order
+	Loop      bool   // after the last step the first follows; otherwise the connection ends
 	// Always are steps that may come at any time, as often as the client likes, where
 	// the next step does not fit: CAPABILITY, NOOP, LOGOUT.
 	Always []Step
@@ -44,6 +56,9 @@ type Step struct {
 	Match *regexp.Regexp
 	// Untagged says that the line has no tag: DONE, or an answer to a "+".
 	Untagged bool
+	// Text says that the step is not a line but all lines up to one with a dot alone,
+	// which Heard gives as one, as they were sent: what follows DATA of SMTP.
+	Text bool
 	// Repeat lets the step come again, until the step after it fits.
 	Repeat bool
 
@@ -51,7 +66,10 @@ type Step struct {
 	// the command, or of the last one if this line has none.
 	Send []string
 	Raw  string // sent after that as it is
-	End  bool   // the connection ends after that
+	// Secure begins TLS after that: the answer was to STARTTLS or STLS. What follows
+	// that answer in Raw was sent before it was safe.
+	Secure bool
+	End    bool // the connection ends after that
 }
 
 // Literal writes bytes as a literal (RFC 9051 section 4.3).
@@ -61,10 +79,11 @@ func Literal(b []byte) string { return fmt.Sprintf("{%d}\r\n%s", len(b), b) }
 type ScriptServer struct {
 	Host  string // 127.0.0.1
 	Port  int
-	CAPEM string // with TLS the authority that signed its certificate
+	CAPEM string // the authority that signed its certificate
 
 	listener  net.Listener
-	authority *Authority // nil: plain
+	authority *Authority
+	tls       *tls.Config
 	group     sync.WaitGroup
 
 	mu          sync.Mutex // guards what follows
@@ -75,16 +94,12 @@ type ScriptServer struct {
 }
 
 // Start starts the script on a free loopback port.
-func (s Script) Start() (*ScriptServer, error) {
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		return nil, fmt.Errorf("listen for a script: %w", err)
-	}
-	return s.serve(listener, nil), nil
-}
+func (s Script) Start() (*ScriptServer, error) { return s.start(false) }
 
 // StartTLS starts the script on a free loopback port with TLS from the first byte.
-func (s Script) StartTLS() (*ScriptServer, error) {
+func (s Script) StartTLS() (*ScriptServer, error) { return s.start(true) }
+
+func (s Script) start(secured bool) (*ScriptServer, error) {
 	authority, err := NewAuthority()
 	if err != nil {
 		return nil, err
@@ -93,30 +108,27 @@ func (s Script) StartTLS() (*ScriptServer, error) {
 	if err != nil {
 		return nil, err
 	}
+	config := &tls.Config{Certificates: []tls.Certificate{certificate}}
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		return nil, fmt.Errorf("listen for a script: %w", err)
 	}
-	return s.serve(tls.NewListener(listener, &tls.Config{Certificates: []tls.Certificate{certificate}}), authority), nil
-}
-
-func (s Script) serve(listener net.Listener, authority *Authority) *ScriptServer {
 	bound := listener.Addr().(*net.TCPAddr)
-	server := &ScriptServer{
-		Host: bound.IP.String(), Port: bound.Port,
-		listener: listener, authority: authority, connections: map[net.Conn]bool{},
+	if secured {
+		listener = tls.NewListener(listener, config)
 	}
-	if authority != nil {
-		server.CAPEM = authority.PEM
+	server := &ScriptServer{
+		Host: bound.IP.String(), Port: bound.Port, CAPEM: authority.PEM,
+		listener: listener, authority: authority, tls: config, connections: map[net.Conn]bool{},
 	}
 	server.group.Go(func() { server.accept(&s) })
-	return server
+	return server, nil
 }
 
 // Address is the host and the port.
 func (s *ScriptServer) Address() string { return net.JoinHostPort(s.Host, fmt.Sprint(s.Port)) }
 
-// TLSConfig is what a client of a script with TLS needs.
+// TLSConfig is what a client needs that begins TLS.
 func (s *ScriptServer) TLSConfig() *tls.Config { return trusting(s.authority) }
 
 // Heard returns what clients have said so far, without tags.
@@ -126,7 +138,7 @@ func (s *ScriptServer) Heard() []string {
 	return slices.Clone(s.heard)
 }
 
-// Unexpected returns what no step fitted; the client was answered BAD.
+// Unexpected returns what no step fitted; the client was told Otherwise.
 func (s *ScriptServer) Unexpected() []string {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -190,22 +202,28 @@ func (s *Script) play(server *ScriptServer, connection net.Conn) {
 	next, tag, repeating := 0, "", false
 	for next < len(s.Steps) || s.Loop || repeating {
 		_ = connection.SetReadDeadline(time.Now().Add(patience)) // of a closed connection the read tells
-		line, err := hear(connection, in)
+		line, err := s.hear(connection, in, next)
 		if err != nil {
 			return
 		}
 		step, at := s.find(line, next, repeating)
-		if step == nil || !step.Untagged {
+		if !s.Untagged && (step == nil || !step.Untagged && !step.Text) {
 			tag, line, _ = strings.Cut(line, " ")
 		}
 		server.note(line, step == nil)
 		if step == nil {
-			err = send(connection, tag+" BAD Nothing like that is in the script\r\n")
-		} else {
-			err = step.tell(connection, tag)
+			step = &Step{Send: []string{s.otherwise()}}
 		}
-		if err != nil {
+		if step.tell(connection, tag) != nil {
 			return
+		}
+		if step.Secure {
+			secured := tls.Server(connection, server.tls)
+			if secured.Handshake() != nil {
+				return
+			}
+			connection = secured // its socket is closed by our caller
+			in.Reset(secured)
 		}
 		if at >= 0 {
 			next, repeating = at+1, step.Repeat
@@ -216,30 +234,50 @@ func (s *Script) play(server *ScriptServer, connection net.Conn) {
 	}
 }
 
+func (s *Script) otherwise() string {
+	if s.Otherwise != "" {
+		return s.Otherwise
+	}
+	return "{tag} BAD Nothing like that is in the script"
+}
+
+// hear reads what the client says: a text where the next step is one, or else a
+// line.
+func (s *Script) hear(connection net.Conn, in *bufio.Reader, next int) (string, error) {
+	if next < len(s.Steps) && s.Steps[next].Text {
+		return hearText(in)
+	}
+	if s.Untagged {
+		line, err := in.ReadString('\n')
+		return strings.TrimRight(line, "\r\n"), err
+	}
+	return hear(connection, in)
+}
+
 // find returns the step that fits a line: the next one, the one before it when that
 // may be repeated, or one that always may come, whose index is -1.
 func (s *Script) find(line string, next int, repeating bool) (*Step, int) {
 	if next >= len(s.Steps) && s.Loop && len(s.Steps) > 0 {
-		if s.Steps[0].fits(line) {
+		if s.Steps[0].fits(line, s.Untagged) {
 			return &s.Steps[0], 0
 		}
 	}
-	if next < len(s.Steps) && s.Steps[next].fits(line) {
+	if next < len(s.Steps) && (s.Steps[next].Text || s.Steps[next].fits(line, s.Untagged)) {
 		return &s.Steps[next], next
 	}
-	if repeating && s.Steps[next-1].fits(line) {
+	if repeating && s.Steps[next-1].fits(line, s.Untagged) {
 		return &s.Steps[next-1], next - 1
 	}
 	for i := range s.Always {
-		if s.Always[i].fits(line) {
+		if s.Always[i].fits(line, s.Untagged) {
 			return &s.Always[i], -1
 		}
 	}
 	return nil, -1
 }
 
-func (p *Step) fits(line string) bool {
-	if !p.Untagged {
+func (p *Step) fits(line string, untagged bool) bool {
+	if !p.Untagged && !untagged {
 		_, line, _ = strings.Cut(line, " ")
 	}
 	if p.Match != nil {
@@ -269,6 +307,23 @@ func (p *Step) tell(connection net.Conn, tag string) error {
 func send(connection net.Conn, text string) error {
 	_, err := io.WriteString(connection, text)
 	return err
+}
+
+// hearText reads lines up to one with a dot alone, which is left out.
+func hearText(in *bufio.Reader) (string, error) {
+	const largest = 64 << 20 // bytes
+	var all strings.Builder
+	for all.Len() < largest {
+		line, err := in.ReadString('\n')
+		if err != nil {
+			return "", err
+		}
+		if strings.TrimRight(line, "\r\n") == "." {
+			return all.String(), nil
+		}
+		all.WriteString(line)
+	}
+	return "", fmt.Errorf("a text of more than %d bytes", largest)
 }
 
 // hear reads a line and the literals in it, for which it asks.

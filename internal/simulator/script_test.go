@@ -118,3 +118,38 @@ func TestAScriptOverTLS(t *testing.T) {
 		t.Errorf("NOOP is answered %q", got)
 	}
 }
+
+func TestAScriptWithoutTags(t *testing.T) {
+	s := play(t, Script{
+		Greeting: "220 odd", Untagged: true, Otherwise: "500 What?",
+		Steps: []Step{
+			{Expect: "STARTTLS", Send: []string{"220 go on"}, Secure: true},
+			{Expect: "DATA", Send: []string{"354 go on"}},
+			{Text: true, Send: []string{"250 taken"}},
+			{Expect: "NEXT {5}", Raw: "250-half", End: true},
+		},
+		Always: []Step{{Expect: "NOOP", Send: []string{"250 nothing"}}},
+	})
+	r := ring(t, s, false)
+	r.until("220")
+	wantAnswers(t, r, [][2]string{
+		{"noop", "250 nothing\r\n"},
+		{"DATA", "500 What?\r\n"},
+		{"STARTTLS", "220 go on\r\n"},
+	})
+	r.Conn = tls.Client(r.Conn, s.TLSConfig())
+	r.in.Reset(r.Conn)
+	wantAnswers(t, r, [][2]string{
+		{"DATA", "354 go on\r\n"},
+		{"a {3}\r\n..b\r\nNOOP\r\n.", "250 taken\r\n"},
+		{"NOOP", "250 nothing\r\n"},
+		{"NEXT {5}", "250-half"},
+	})
+	want := []string{"noop", "DATA", "STARTTLS", "DATA", "a {3}\r\n..b\r\nNOOP\r\n", "NOOP", "NEXT {5}"}
+	if got := s.Heard(); !reflect.DeepEqual(got, want) {
+		t.Errorf("Heard returns %q, want %q", got, want)
+	}
+	if got := s.Unexpected(); !reflect.DeepEqual(got, []string{"DATA"}) {
+		t.Errorf("Unexpected returns %q, want the first DATA", got)
+	}
+}

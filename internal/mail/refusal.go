@@ -22,6 +22,9 @@ const (
 	PhaseFetch    Phase = "fetch"
 	PhaseIdle     Phase = "idle"
 	PhaseAppend   Phase = "append"
+	PhaseMailFrom Phase = "mail_from"
+	PhaseRcptTo   Phase = "rcpt_to"
+	PhaseData     Phase = "data"
 	PhaseLogout   Phase = "logout"
 	PhaseAny      Phase = "any" // where the step says nothing about the cause
 )
@@ -36,7 +39,8 @@ type Refusal struct {
 	// [AUTHENTICATIONFAILED] …", "* BYE …". Empty when there was none.
 	Reply string
 	// Code is the response code of Reply (RFC 5530), upper case and without its
-	// arguments: "AUTHENTICATIONFAILED". Empty when there was none.
+	// arguments: "AUTHENTICATIONFAILED"; of SMTP the enhanced status code (RFC 3463):
+	// "5.7.8". Empty when there was none.
 	Code string
 	// Challenge is the error that an OAuth mechanism was told before the refusal
 	// (RFC 7628 section 3.2.2), as text; empty when there was none.

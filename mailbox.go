@@ -35,12 +35,13 @@ type Mailbox struct {
 	UpdatedAt     time.Time
 }
 
-// Protocol is the way in to a mailbox.
+// Protocol is how a mail server is spoken with: the way in to a mailbox, or out.
 type Protocol string
 
 const (
 	IMAP Protocol = "imap"
 	POP3 Protocol = "pop3"
+	SMTP Protocol = "smtp" // the way out
 )
 
 // TLSPolicy says how a connection is encrypted.

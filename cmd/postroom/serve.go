@@ -27,7 +27,7 @@ type serveCmd struct {
 	AllowPlaintext bool          `help:"Allow mail servers without encryption on other computers."`
 	MaxMessage     int64         `help:"The largest message that is brought in, in MB." default:"256"`
 	CommandTimeout time.Duration `help:"How long a mail server may keep silent while an answer is due." default:"30s"`
-	NodeTimeout    time.Duration `help:"How long a node that shares the database may be silent before others take its mailboxes." default:"15s"`
+	NodeTimeout    time.Duration `help:"How long a node that shares the database may be silent before others take its mailboxes." default:"6s"`
 	LogLevel       slog.Level    `help:"debug, info, warn or error." default:"info"`
 }
 

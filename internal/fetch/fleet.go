@@ -51,7 +51,7 @@ type Fleet struct {
 	MaxMessageBytes int64         // 0: 256 MB; a larger message is quarantined
 	IdleAtMost      time.Duration // 0: 9 minutes; IDLE is issued again after this
 	CommandTimeout  time.Duration // 0: 30 seconds without an answer
-	DeadAfter       time.Duration // 0: 15 seconds; a node without a heartbeat is dead
+	DeadAfter       time.Duration // 0: 6 seconds; a node without a heartbeat is dead
 	FirstRetry      time.Duration // 0: a minute; between two tries of one message
 	Retry           work.Delay    // zero: from 5 seconds to 15 minutes; between tries of a server in trouble
 	Log             *slog.Logger
@@ -70,7 +70,7 @@ type running struct {
 const (
 	defaultMaxMessage = 256 << 20
 	defaultIdle       = 9 * time.Minute
-	defaultDeadAfter  = 15 * time.Second
+	defaultDeadAfter  = 6 * time.Second
 	lookInterval      = time.Second
 	reconcileInterval = 30 * time.Second
 )

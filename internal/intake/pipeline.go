@@ -39,8 +39,9 @@ type Pipeline struct {
 	Workers int
 	Log     *slog.Logger
 
-	mu     sync.Mutex
-	active map[postroom.ArrivalID]bool
+	mu        sync.Mutex
+	active    map[postroom.ArrivalID]bool
+	restUntil time.Time // the database takes nothing; zero: it does
 }
 
 const (
@@ -85,13 +86,16 @@ func (p *Pipeline) Run(ctx context.Context) error {
 // turn hands out what is ready and not under way yet, in the order of arrival.
 func (p *Pipeline) turn(ctx context.Context, jobs chan<- store.Ready) (did int, err error) {
 	var after postroom.ArrivalID
-	for {
+	for !p.rests() {
 		ready, err := p.Ledger.ReadyArrivals(ctx, p.Node, after, readyAtOnce)
 		if err != nil || len(ready) == 0 {
 			return did, err
 		}
 		for _, r := range ready {
 			after = r.ID
+			if p.rests() {
+				return did, nil
+			}
 			if !p.begin(r.ID) {
 				continue
 			}
@@ -104,6 +108,7 @@ func (p *Pipeline) turn(ctx context.Context, jobs chan<- store.Ready) (did int, 
 			}
 		}
 	}
+	return did, nil
 }
 
 // begin marks an arrival as under way; false: it is already.
@@ -137,27 +142,36 @@ func (p *Pipeline) handle(ctx context.Context, r store.Ready) {
 	if ctx.Err() != nil || errors.Is(err, store.ErrFenced) { // another node files it
 		return
 	}
-	p.Log.ErrorContext(ctx, "cannot file a mail", "arrival", r.ID, "mailbox", r.Fence.Mailbox, "tries", r.Tries+1, "err", err)
-	if errors.Is(err, context.DeadlineExceeded) { // the database is slow, which is not the mail's fault
-		p.rest(ctx)
+	if store.IsTrouble(err) || errors.Is(err, context.DeadlineExceeded) { // which is not the mail's fault
+		p.rest(ctx, err)
 		return
 	}
+	p.Log.ErrorContext(ctx, "cannot file a mail", "arrival", r.ID, "mailbox", r.Fence.Mailbox, "tries", r.Tries+1, "err", err)
 	reason := "This mail could not be filed: " + err.Error()
 	if _, err := p.Ledger.RecordFailedTry(ctx, r.Fence, r.ID, reason, time.Now().Add(retry.After(r.Tries+1)), maxTries); err != nil {
-		p.Log.ErrorContext(ctx, "cannot set a mail aside", "arrival", r.ID, "err", err)
-		p.rest(ctx)
+		p.rest(ctx, err)
 	}
 }
 
-// rest keeps a worker from trying again at once while the database takes nothing,
-// because its disk is full for instance.
-func (p *Pipeline) rest(ctx context.Context) {
-	timer := time.NewTimer(10 * time.Second)
-	defer timer.Stop()
-	select {
-	case <-ctx.Done():
-	case <-timer.C:
+// restFor is how long nothing is filed after the database took nothing.
+const restFor = 5 * time.Second
+
+// rest keeps all from being tried again at once while the database takes nothing,
+// because its disk is full for instance. What waits goes on waiting, and no try of it
+// is counted. The log is told once for each rest: it may be on the same disk.
+func (p *Pipeline) rest(ctx context.Context, err error) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if now := time.Now(); !now.Before(p.restUntil) {
+		p.restUntil = now.Add(restFor)
+		p.Log.WarnContext(ctx, "the database takes nothing; filing rests", "for", restFor, "err", err)
 	}
+}
+
+func (p *Pipeline) rests() bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return time.Now().Before(p.restUntil)
 }
 
 // file understands one mail and commits it. A mail that makes us panic costs

@@ -57,22 +57,34 @@ func (l *brokenLedger) run(t *testing.T, d time.Duration) {
 }
 
 func TestDatabaseThatTakesNothingIsLeftAlone(t *testing.T) {
-	full := errors.New("the disk is full")
+	full, gone := errors.New("the disk is full"), trouble(t)
 	for name, l := range map[string]*brokenLedger{
 		"nothing can be written": {file: func(store.Filing) error { return full }, failing: full},
 		"it is slow":             {file: func(store.Filing) error { return context.DeadlineExceeded }},
+		"it cannot be reached":   {file: func(store.Filing) error { return gone }},
 	} {
 		t.Run(name, func(t *testing.T) {
 			l.run(t, time.Minute)
-			if l.filings < 3 || l.filings > 12 {
+			if l.filings < 3 || l.filings > 15 {
 				t.Errorf("%d filings in a minute, want a few", l.filings)
 			}
 		})
 	}
 }
 
-func TestSlowDatabaseIsNotTheMailsFault(t *testing.T) {
-	for name, err := range map[string]error{"slow": context.DeadlineExceeded, "another node's": store.ErrFenced} {
+// trouble is what a database says that is not there.
+func trouble(t *testing.T) error {
+	t.Helper()
+	_, err := store.Open(t.Context(), store.Options{URL: "postgres://127.0.0.1:1/postroom"})
+	if !store.IsTrouble(err) {
+		t.Fatalf("a database that is not there says %v", err)
+	}
+	return err
+}
+
+func TestDatabaseInTroubleIsNotTheMailsFault(t *testing.T) {
+	gone := trouble(t)
+	for name, err := range map[string]error{"slow": context.DeadlineExceeded, "another node's": store.ErrFenced, "not there": gone} {
 		t.Run(name, func(t *testing.T) {
 			l := &brokenLedger{}
 			l.file = func(store.Filing) error {

@@ -115,17 +115,25 @@ func (s *committer) connect(ctx context.Context) error {
 }
 
 func (s *committer) disconnect() {
-	for _, st := range s.statements {
-		_ = st.Close()
-	}
+	s.closeStatements()
 	if s.conn != nil {
 		_ = s.conn.Close()
 	}
-	s.conn, s.statements = nil, nil
+	s.conn = nil
+}
+
+// closeStatements comes before the end of the connection: SQLite's driver cannot
+// close a statement whose connection is gone.
+func (s *committer) closeStatements() {
+	for _, st := range s.statements {
+		_ = st.Close()
+	}
+	s.statements = nil
 }
 
 // drop ends a connection whose state nobody knows. It does not go back to the pool.
 func (s *committer) drop() {
+	s.closeStatements()
 	if s.conn != nil {
 		_ = s.conn.Raw(func(any) error { return driver.ErrBadConn })
 	}
@@ -175,6 +183,7 @@ func (s *committer) waiting(first *member) []*member {
 func (s *committer) turn(ctx context.Context, members []*member) {
 	defer func() {
 		for _, m := range members {
+			m.err = s.db.trouble(m.err)
 			close(m.done)
 		}
 	}()
@@ -345,8 +354,8 @@ func (s *committer) one(t *tx, m *member, savepoint bool) (own, err error) {
 	}
 	own = s.guarded(t, m)
 	switch {
-	case own != nil && worthAnotherTry(own):
-		return nil, own
+	case own != nil && (worthAnotherTry(own) || IsTrouble(s.db.trouble(own))):
+		return nil, own // which has ended the transaction (sqlite.org/lang_transaction.html, 3)
 	case !savepoint:
 		return own, nil
 	case own != nil:

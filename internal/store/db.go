@@ -15,6 +15,7 @@ import (
 	"fmt"
 	"log/slog"
 	"maps"
+	"path/filepath"
 	"runtime"
 	"strings"
 	"sync"
@@ -41,6 +42,7 @@ type DB struct {
 	log     *slog.Logger
 	step    func(string)
 	url     string
+	dir     string // of the SQLite file
 
 	queue chan *member
 	stop  context.CancelFunc
@@ -52,6 +54,7 @@ type DB struct {
 	changed    *broadcast
 
 	commits, members atomic.Int64
+	fullAt           atomic.Int64 // when there was no room; microseconds since 1970
 }
 
 // Options say which database to open.
@@ -101,14 +104,14 @@ func open(ctx context.Context, o Options) (*DB, error) {
 	} else if o.URL != "" {
 		return nil, fmt.Errorf("open database: the address must begin with postgres://, not %q", beginning(o.URL))
 	} else {
-		db.dialect = dialectSQLite
+		db.dialect, db.dir = dialectSQLite, filepath.Dir(o.Path)
 		err = db.openSQLite(o.Path)
 	}
 	if err != nil {
 		return nil, err
 	}
 	if err := db.write.PingContext(ctx); err != nil {
-		return nil, errors.Join(fmt.Errorf("open database: %w", err), db.closePools())
+		return nil, errors.Join(fmt.Errorf("open database: %w", db.trouble(err)), db.closePools())
 	}
 	return db, nil
 }
@@ -177,7 +180,7 @@ func (db *DB) closePools() error {
 func (db *DB) Changed() <-chan struct{} { return db.changed.wait() }
 
 // Ping says whether the database answers.
-func (db *DB) Ping(ctx context.Context) error { return db.read.PingContext(ctx) }
+func (db *DB) Ping(ctx context.Context) error { return db.trouble(db.read.PingContext(ctx)) }
 
 // Commits returns how many transactions this process has made durable, and how
 // many changes were joined in them.
@@ -220,22 +223,24 @@ func (db *DB) prepared(ctx context.Context, query string) (*sql.Stmt, error) {
 func (db *DB) queryRow(ctx context.Context, query string, args ...any) row {
 	s, err := db.prepared(ctx, query)
 	if err != nil {
-		return row{err: err}
+		return row{err: db.trouble(err)}
 	}
-	return row{r: s.QueryRowContext(ctx, args...)}
+	return row{r: s.QueryRowContext(ctx, args...), db: db}
 }
 
 func (db *DB) query(ctx context.Context, query string, args ...any) (*sql.Rows, error) {
 	s, err := db.prepared(ctx, query)
 	if err != nil {
-		return nil, err
+		return nil, db.trouble(err)
 	}
-	return s.QueryContext(ctx, args...)
+	rows, err := s.QueryContext(ctx, args...)
+	return rows, db.trouble(err)
 }
 
 // row is one row, or the reason why there is none.
 type row struct {
 	r   *sql.Row
+	db  *DB // which explains its own trouble; nil inside a commit, whose end explains it
 	err error
 }
 
@@ -243,7 +248,11 @@ func (r row) Scan(dest ...any) error {
 	if r.err != nil {
 		return r.err
 	}
-	return r.r.Scan(dest...)
+	err := r.r.Scan(dest...)
+	if r.db != nil {
+		err = r.db.trouble(err)
+	}
+	return err
 }
 
 // broadcast lets any number of goroutines wait for the next change.

@@ -1,7 +1,6 @@
 package fetch
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -9,7 +8,6 @@ import (
 	"time"
 
 	"github.com/postroom/postroom"
-	"github.com/postroom/postroom/internal/mail/imap"
 	"github.com/postroom/postroom/internal/store"
 )
 
@@ -33,65 +31,6 @@ const (
 	graceToStop = 8 * time.Second
 )
 
-// book enters names into the ledger, oldest first, and moves the position with
-// each commit. Where dates decide what is before the start, the server is asked
-// for them first.
-func (w *watch) book(ctx context.Context, f *folder, uids []uint32) error {
-	for len(uids) > 0 {
-		some := uids[:min(len(uids), bookAtOnce)]
-		uids = uids[len(some):]
-		names, err := w.judge(ctx, f, some)
-		if err != nil {
-			return err
-		}
-		last := some[len(some)-1]
-		if err := w.ledger.BookNames(ctx, w.fence, f.Numbering, names, last); err != nil {
-			return err
-		}
-		f.Position = max(f.Position, last)
-	}
-	return nil
-}
-
-// judge tells the names that wait from those before the start.
-func (w *watch) judge(ctx context.Context, f *folder, uids []uint32) ([]store.Listed, error) {
-	names := make([]store.Listed, len(uids))
-	for i, uid := range uids {
-		names[i] = store.Listed{Name: postroom.Name{UID: uid}, State: postroom.ArrivalWaiting}
-		if int64(uid) <= f.Floor && w.m.Start.Kind == postroom.StartNow { // which may have been chosen anew since
-			names[i].State, names[i].Reason = postroom.ArrivalBeforeStart, "It was in the folder when the mailbox was connected."
-		}
-	}
-	if !w.judgesByDate(f) {
-		return names, nil
-	}
-	index := make(map[uint32]int, len(uids))
-	for i, uid := range uids {
-		index[uid] = i
-	}
-	err := w.client.Facts(ctx, uids, []string{"RECEIVED"}, func(fact imap.Fact) error {
-		i, asked := index[fact.UID]
-		if asked {
-			l := &names[i]
-			l.InternalDate, l.SizeBytes, l.GmailID = fact.InternalDate, fact.SizeBytes, fact.GmailID
-			if !w.m.Start.Covers(fact.InternalDate, w.fleet.TopReceived(fact.Header)) {
-				l.State = postroom.ArrivalBeforeStart
-				l.Reason = w.beforeStartWords()
-			}
-		}
-		return nil
-	})
-	if err != nil && !w.client.Usable() {
-		return nil, err
-	}
-	return names, nil // in doubt a message is brought in
-}
-
-// judgesByDate says whether it is dates that decide what is before the start.
-func (w *watch) judgesByDate(f *folder) bool {
-	return w.m.Start.Kind == postroom.StartDate || w.m.Start.Kind == postroom.StartNow && f.Floor == postroom.FloorByDate
-}
-
 // bring fetches one batch of messages whose bytes are wanted; more says that there
 // may be others.
 func (w *watch) bring(ctx context.Context, f *folder) (more bool, err error) {
@@ -110,11 +49,11 @@ func (w *watch) bring(ctx context.Context, f *folder) (more bool, err error) {
 // ask asks the server for the messages of a batch, and has what it gives recorded.
 // A refusal leaves the connection standing, an error does not.
 func (w *watch) ask(ctx context.Context, b *batch) (refusal, err error) {
-	err = w.client.Bodies(ctx, b.uids(), func(fact imap.Fact, body io.Reader) error { return b.take(ctx, fact, body) })
+	err = w.session.bodies(ctx, namesOf(b.wanted), func(t told, body io.Reader) error { return b.take(ctx, t, body) })
 	if flushed := b.finish(ctx); flushed != nil {
 		return nil, flushed
 	}
-	if err != nil && !w.client.Usable() {
+	if err != nil && !w.session.usable() {
 		return nil, w.cutAt(ctx, b, err)
 	}
 	return err, nil
@@ -123,46 +62,47 @@ func (w *watch) ask(ctx context.Context, b *batch) (refusal, err error) {
 // A batch is the messages of one command on their way into the ledger. While the
 // next ones are read, at most one commit is under way.
 type batch struct {
-	w        *watch
-	wanted   []store.Wanted
-	byUID    map[uint32]store.Wanted
-	taken    map[uint32]bool
-	reading  uint32 // the UID that is being read; 0: none
-	brought  []store.Brought
-	bytes    int64
-	byDate   bool       // messages nobody has judged yet are judged by their dates
-	flushing chan error // nil: no commit is under way
+	w         *watch
+	wanted    []store.Wanted
+	byName    map[postroom.Name]store.Wanted
+	taken     map[postroom.Name]bool
+	reading   postroom.Name
+	isReading bool
+	brought   []store.Brought
+	bytes     int64
+	byDate    bool       // messages nobody has judged yet are judged by their dates
+	flushing  chan error // nil: no commit is under way
 }
 
 func newBatch(w *watch, f *folder, wanted []store.Wanted) *batch {
-	b := &batch{w: w, wanted: wanted, byDate: w.judgesByDate(f), byUID: make(map[uint32]store.Wanted, len(wanted)), taken: make(map[uint32]bool, len(wanted))}
+	b := &batch{w: w, wanted: wanted, byDate: w.judgesByDate(f), byName: make(map[postroom.Name]store.Wanted, len(wanted)), taken: make(map[postroom.Name]bool, len(wanted))}
 	for _, m := range wanted {
-		b.byUID[m.Name.UID] = m
+		b.byName[m.Name] = m
 	}
 	return b
 }
 
-func (b *batch) uids() []uint32 {
-	uids := make([]uint32, len(b.wanted))
-	for i, m := range b.wanted {
-		uids[i] = m.Name.UID
+func namesOf(wanted []store.Wanted) []postroom.Name {
+	names := make([]postroom.Name, len(wanted))
+	for i, m := range wanted {
+		names[i] = m.Name
 	}
-	return uids
+	return names
 }
 
 // take reads one message to its end.
-func (b *batch) take(ctx context.Context, fact imap.Fact, body io.Reader) error {
-	m, asked := b.byUID[fact.UID]
-	if !asked || b.taken[fact.UID] {
+func (b *batch) take(ctx context.Context, t told, body io.Reader) error {
+	m, asked := b.byName[t.Name]
+	if !asked || b.taken[t.Name] {
 		return nil
 	}
-	if fact.SizeBytes >= largeBytes { // what is here already does not wait for it
+	if t.SizeBytes >= largeBytes { // what is here already does not wait for it
 		if err := b.flush(ctx); err != nil {
 			return err
 		}
 	}
-	b.reading = fact.UID
-	one := store.Brought{Arrival: m.ID, InternalDate: fact.InternalDate, GmailID: fact.GmailID}
+	b.reading, b.isReading = t.Name, true
+	one := store.Brought{Arrival: m.ID, InternalDate: t.InternalDate, GmailID: t.GmailID}
 	var err error
 	var received time.Time
 	one.Raw, err = b.w.ledger.ReadRaw(ctx, body, b.w.fleet.MaxMessageBytes, func(head []byte) {
@@ -172,15 +112,15 @@ func (b *batch) take(ctx context.Context, fact imap.Fact, body io.Reader) error 
 		}
 	})
 	if errors.Is(err, store.ErrTooBig) {
-		b.reading, b.taken[fact.UID] = 0, true
+		b.isReading, b.taken[t.Name] = false, true
 		reason := fmt.Sprintf("It is larger than %d MB, the most that is brought in. It stays on the server.", b.w.fleet.MaxMessageBytes>>20)
 		return b.w.ledger.Settle(ctx, b.w.fence, []postroom.ArrivalID{m.ID}, postroom.ArrivalQuarantined, reason)
 	}
 	if err != nil {
 		return err
 	}
-	b.reading, b.taken[fact.UID] = 0, true
-	if m.Unjudged && b.byDate && !b.w.m.Start.Covers(fact.InternalDate, received) {
+	b.isReading, b.taken[t.Name] = false, true
+	if m.Unjudged && b.byDate && !b.w.m.Start.Covers(t.InternalDate, received) {
 		return b.w.beforeStart(ctx, m.ID, one.Raw)
 	}
 	b.brought = append(b.brought, one)
@@ -189,19 +129,6 @@ func (b *batch) take(ctx context.Context, fact imap.Fact, body io.Reader) error 
 		return b.flush(ctx)
 	}
 	return nil
-}
-
-// beforeStart settles a message that is older than the start: the start was moved,
-// and only now its dates are known.
-func (w *watch) beforeStart(ctx context.Context, id postroom.ArrivalID, raw *store.Raw) error {
-	if err := w.ledger.DropRaw(ctx, raw); err != nil {
-		return err
-	}
-	return w.ledger.Settle(ctx, w.fence, []postroom.ArrivalID{id}, postroom.ArrivalBeforeStart, w.beforeStartWords())
-}
-
-func (w *watch) beforeStartWords() string {
-	return "It is older than " + w.m.Start.At.UTC().Format("2 January 2006 15:04") + " UTC, from where on mail is brought in."
 }
 
 // flush begins a commit of what was read, after the one before has ended. A
@@ -238,22 +165,4 @@ func (b *batch) wait() error {
 // finish commits the rest and waits until nothing is under way.
 func (b *batch) finish(ctx context.Context) error {
 	return errors.Join(b.flush(ctx), b.wait())
-}
-
-// hasMessageID says whether a header names its message (RFC 5322 section 3.6.4).
-func hasMessageID(head []byte) bool {
-	for len(head) > 0 {
-		line, rest, _ := bytes.Cut(head, []byte("\n"))
-		line = bytes.TrimRight(line, "\r")
-		if len(line) == 0 {
-			return false
-		}
-		name, value, found := bytes.Cut(line, []byte(":"))
-		if found && bytes.EqualFold(bytes.TrimRight(name, " \t"), []byte("Message-ID")) {
-			folded, _, _ := bytes.Cut(rest, []byte("\n"))
-			return bytes.ContainsRune(value, '<') || len(bytes.TrimSpace(value)) > 0 || bytes.ContainsRune(folded, '<')
-		}
-		head = rest
-	}
-	return false
 }

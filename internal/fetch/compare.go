@@ -23,8 +23,7 @@ func (w *watch) compareAll(ctx context.Context) error {
 	return w.passAll(ctx)
 }
 
-// compareLists holds the server's own lists against the arrivals. Names that came
-// since the last pass are booked first: they are news, not differences.
+// compareLists holds the server's own lists against the arrivals.
 func (w *watch) compareLists(ctx context.Context) error {
 	w.compareDone()
 	var lists []store.ServerList
@@ -34,18 +33,11 @@ func (w *watch) compareLists(ctx context.Context) error {
 		if err != nil {
 			return w.cannotCompare(ctx, err)
 		}
-		uids, err := w.client.UIDs(ctx, 1)
+		list, err := w.session.list(ctx, f)
 		if err != nil {
 			return w.cannotCompare(ctx, err)
 		}
-		news := uids
-		for len(news) > 0 && news[0] <= f.Position {
-			news = news[1:]
-		}
-		if err := w.book(ctx, f, news); err != nil {
-			return w.cannotCompare(ctx, err)
-		}
-		lists = append(lists, store.ServerList{Numbering: f.Numbering, UIDs: uids})
+		lists = append(lists, list)
 	}
 	c, back, err := w.ledger.Compare(ctx, w.m.ID, lists)
 	if err != nil {
@@ -68,7 +60,7 @@ func (w *watch) cannotCompare(ctx context.Context, err error) error {
 			return err
 		}
 	}
-	if _, refused := mail.RefusalOf(err); refused && w.client.Usable() && len(w.m.Incoming.Folders) > 1 {
+	if _, refused := mail.RefusalOf(err); refused && w.session.usable() && len(w.m.Incoming.Folders) > 1 {
 		w.selected = ""
 		return nil
 	}

@@ -6,7 +6,6 @@ import (
 
 	"github.com/postroom/postroom"
 	"github.com/postroom/postroom/internal/mail"
-	"github.com/postroom/postroom/internal/mail/imap"
 	"github.com/postroom/postroom/internal/store"
 )
 
@@ -30,8 +29,8 @@ func (w *watch) cutAt(ctx context.Context, b *batch, cause error) error {
 	}
 	reason := "The connection ended while this message was being read."
 	var err error
-	if b.reading != 0 {
-		err = w.failed(ctx, b.byUID[b.reading], reason, maxTries)
+	if b.isReading {
+		err = w.failed(ctx, b.byName[b.reading], reason, maxTries)
 	} else if len(b.taken) == 0 {
 		err = w.failed(ctx, b.wanted[0], reason, maxDoubtful)
 	}
@@ -68,34 +67,14 @@ func (w *watch) notGiven(ctx context.Context, f *folder, b *batch, refusal error
 	return w.failedAll(ctx, here, reason)
 }
 
-// stillShown tells the messages that the server shows from those it does not: a
-// search may lag behind, so that what it leaves out is asked for by its UID.
+// stillShown tells the messages that the server shows from those it does not.
 func (w *watch) stillShown(ctx context.Context, missing []store.Wanted) (here []store.Wanted, gone []postroom.ArrivalID, err error) {
-	listed, err := w.client.UIDs(ctx, missing[0].Name.UID)
+	shown, err := w.session.shows(ctx, namesOf(missing))
 	if err != nil {
 		return nil, nil, err
 	}
-	shown := make(map[uint32]bool, len(listed))
-	for _, uid := range listed {
-		shown[uid] = true
-	}
-	var doubtful []uint32
 	for _, m := range missing {
-		if !shown[m.Name.UID] {
-			doubtful = append(doubtful, m.Name.UID)
-		}
-	}
-	if len(doubtful) > 0 {
-		err := w.client.Facts(ctx, doubtful, nil, func(fact imap.Fact) error {
-			shown[fact.UID] = true
-			return nil
-		})
-		if err != nil && !w.client.Usable() { // a refusal may mean that there is no such message
-			return nil, nil, err
-		}
-	}
-	for _, m := range missing {
-		if shown[m.Name.UID] {
+		if shown[m.Name] {
 			here = append(here, m)
 		} else {
 			gone = append(gone, m.ID)
@@ -113,7 +92,7 @@ func (w *watch) refusedAt(ctx context.Context, f *folder, b *batch, here []store
 		return nil
 	}
 	if len(b.taken) > 0 {
-		return w.failedAll(ctx, passedOver(here, b.taken), reason)
+		return w.failedAll(ctx, b.passedOver(here), reason)
 	}
 	if len(here) == 1 {
 		return w.failedAll(ctx, here, reason)
@@ -133,19 +112,22 @@ func (w *watch) refusedAt(ctx context.Context, f *folder, b *batch, here []store
 	return refusal
 }
 
-// passedOver are those of here that stand before the last message that was given,
-// and the first behind it. Here is in the order of UIDs.
-func passedOver(here []store.Wanted, given map[uint32]bool) []store.Wanted {
-	last := uint32(0)
-	for uid := range given {
-		last = max(last, uid)
+// passedOver are those of here that were asked for before the last message that was
+// given, and the first behind it.
+func (b *batch) passedOver(here []store.Wanted) []store.Wanted {
+	isHere := make(map[postroom.ArrivalID]bool, len(here))
+	for _, m := range here {
+		isHere[m.ID] = true
 	}
-	for i, m := range here {
-		if m.Name.UID > last {
-			return here[:i+1]
+	var over, behind []store.Wanted
+	for _, m := range b.wanted {
+		if b.taken[m.Name] {
+			over, behind = append(over, behind...), nil
+		} else if isHere[m.ID] {
+			behind = append(behind, m)
 		}
 	}
-	return here
+	return append(over, behind[:min(len(behind), 1)]...)
 }
 
 func (w *watch) failedAll(ctx context.Context, messages []store.Wanted, reason string) error {
@@ -173,7 +155,7 @@ func (w *watch) failed(ctx context.Context, m store.Wanted, reason string, limit
 func (b *batch) missing() []store.Wanted {
 	var missing []store.Wanted
 	for _, m := range b.wanted {
-		if !b.taken[m.Name.UID] {
+		if !b.taken[m.Name] {
 			missing = append(missing, m)
 		}
 	}

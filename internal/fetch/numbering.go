@@ -5,7 +5,6 @@ import (
 	"time"
 
 	"github.com/postroom/postroom"
-	"github.com/postroom/postroom/internal/mail/imap"
 	"github.com/postroom/postroom/internal/store"
 )
 
@@ -17,32 +16,30 @@ type numberings interface {
 }
 
 // prove shows that the settings work: it opens every folder. The commit that makes
-// the mailbox active notes how far each folder went at that moment.
+// the mailbox active notes how far each folder went at that moment. Where the
+// mailbox was proven before, what came in between is brought in: a folder that is
+// still counted as before goes on where it was.
 func (w *watch) prove(ctx context.Context) error {
-	var proofs []postroom.Numbering
+	var begin []postroom.Numbering
 	for _, name := range w.m.Incoming.Folders {
-		status, err := w.client.Examine(ctx, name)
+		shown, _, err := w.session.choose(ctx, name)
 		if err != nil {
 			return err
 		}
-		n := w.shown(name, status)
-		switch w.m.Start.Kind {
-		case postroom.StartAll:
-			n.Floor = 0
-		case postroom.StartNow:
-			uids, err := w.client.UIDs(ctx, 1)
-			if err != nil {
+		n, err := w.known(ctx, shown)
+		if err != nil {
+			return err
+		}
+		if w.m.Start.Kind == postroom.StartNow && w.m.ProvenAt.IsZero() {
+			if err := w.session.drawLine(ctx, &n); err != nil {
 				return err
 			}
-			if len(uids) > 0 {
-				n.Floor = int64(uids[len(uids)-1])
-			} else {
-				n.Floor = 0
-			}
 		}
-		proofs = append(proofs, n)
+		if n.ID == 0 {
+			begin = append(begin, n)
+		}
 	}
-	proven, err := w.ledger.RecordProof(ctx, w.fence, w.version, proofs)
+	proven, err := w.ledger.RecordProof(ctx, w.fence, w.version, begin)
 	if err != nil {
 		return err
 	}
@@ -52,44 +49,45 @@ func (w *watch) prove(ctx context.Context) error {
 	return w.load(ctx)
 }
 
-// shown is the numbering that the server shows for a folder.
-func (w *watch) shown(name string, status imap.Status) postroom.Numbering {
-	return postroom.Numbering{
+// shown is the numbering that the server shows for a folder, as far as the
+// settings tell.
+func (w *watch) shown(folder string) postroom.Numbering {
+	n := postroom.Numbering{
 		Mailbox: w.m.ID, Protocol: w.m.Incoming.Protocol, Host: w.m.Incoming.Host, Username: w.m.Incoming.Username,
-		Folder: name, UIDValidity: status.UIDValidity, Floor: postroom.FloorByDate,
+		Folder: folder, Floor: postroom.FloorByDate,
 	}
+	if w.m.Start.Kind == postroom.StartAll {
+		n.Floor = 0
+	}
+	return n
 }
 
-// numbering returns the numbering that a selected folder is counted in: the known
+// numbering returns the numbering that a chosen folder is counted in: the known
 // one, or a new one where the server counts anew. The server counts anew when it
-// says so, and when it is about to give out UIDs that we have seen: then the
+// says so, and when it is about to give out names that we have seen: then the
 // folder was restored from an older state.
-func (w *watch) numbering(ctx context.Context, name string, status imap.Status) (postroom.Numbering, error) {
+func (w *watch) numbering(ctx context.Context, shown postroom.Numbering) (postroom.Numbering, error) {
+	n, err := w.known(ctx, shown)
+	if err != nil || n.ID != 0 {
+		return n, err
+	}
+	w.fleet.Log.InfoContext(ctx, "a folder is counted anew", "mailbox", w.m.ID, "uid_validity", n.UIDValidity, "by_content", n.ByContent)
+	return w.ledger.BeginNumbering(ctx, w.fence, n)
+}
+
+// known returns the numbering that the chosen folder has been counted in, if it
+// still is; otherwise one that is yet to begin, and has no id.
+func (w *watch) known(ctx context.Context, shown postroom.Numbering) (postroom.Numbering, error) {
 	known, err := w.ledger.Numberings(ctx, w.m.ID)
 	if err != nil {
 		return postroom.Numbering{}, err
 	}
-	n, ok := known[name]
-	shown := w.shown(name, status)
+	n, ok := known[shown.Folder]
 	if ok && n.IsSame(shown) {
-		again, err := w.countsAnew(ctx, n, status)
+		again, err := w.session.countsAnew(ctx, n, &shown)
 		if err != nil || !again {
 			return n, err
 		}
 	}
-	w.fleet.Log.InfoContext(ctx, "a folder is counted anew", "mailbox", w.m.ID, "uid_validity", status.UIDValidity, "known", ok)
-	if w.m.Start.Kind == postroom.StartAll {
-		shown.Floor = 0
-	}
-	return w.ledger.BeginNumbering(ctx, w.fence, shown)
-}
-
-// countsAnew says whether UIDNEXT has gone back behind a UID that was given out. A
-// server that shows a message at or beyond its own UIDNEXT is not believed.
-func (w *watch) countsAnew(ctx context.Context, n postroom.Numbering, status imap.Status) (bool, error) {
-	if status.UIDNext == 0 || status.UIDNext > n.Position || n.Position == 0 {
-		return false, nil
-	}
-	beyond, err := w.client.UIDs(ctx, status.UIDNext)
-	return len(beyond) == 0, err
+	return shown, nil
 }

@@ -9,7 +9,6 @@ import (
 
 	"github.com/postroom/postroom"
 	"github.com/postroom/postroom/internal/mail"
-	"github.com/postroom/postroom/internal/mail/imap"
 	"github.com/postroom/postroom/internal/store"
 	"github.com/postroom/postroom/internal/work"
 )
@@ -47,8 +46,8 @@ type reader struct {
 	wake chan struct{} // room for one
 
 	mu      sync.Mutex
-	client  *imap.Client // while there is one
-	compare bool         // somebody waits for a comparison
+	session session // while there is one
+	compare bool    // somebody waits for a comparison
 
 	m     postroom.Mailbox
 	login Login
@@ -128,13 +127,25 @@ func (r *reader) sit(ctx context.Context) error {
 	if err := r.load(ctx); err != nil {
 		return err
 	}
-	c, err := r.open(ctx)
+	w := &watch{reader: r, numberings: make(map[string]*folder)}
+	s, err := r.open(ctx, w)
 	if err != nil {
 		return err
 	}
-	defer r.close(c)
-	w := &watch{reader: r, client: c, numberings: make(map[string]*folder)}
+	w.session = s
+	r.keep(s)
+	defer func() {
+		r.keep(nil)
+		s.close()
+	}()
 	return w.run(ctx)
+}
+
+// keep leaves the session where a nudge finds it; nil: there is none any more.
+func (r *reader) keep(s session) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.session = s
 }
 
 // load reads the settings anew: a draft may have been proven since.
@@ -149,38 +160,6 @@ func (r *reader) load(ctx context.Context) error {
 	r.m = k.Mailbox
 	r.login, err = r.fleet.Login(ctx, r.m)
 	return err
-}
-
-// open makes a connection, in its turn.
-func (r *reader) open(ctx context.Context) (*imap.Client, error) {
-	leave, err := r.fleet.gate.Enter(ctx, r.m.Incoming.Host, r.m.LastArrivalAt.UnixMicro())
-	if err != nil {
-		return nil, err
-	}
-	defer leave()
-	in := r.m.Incoming
-	c, err := imap.Open(ctx, imap.Options{
-		Endpoint: mail.Endpoint{
-			Host: in.Host, Port: in.Port, TLS: in.TLS, CACertificate: in.CACertificate, PinnedSHA256: in.PinnedSHA256,
-			ConnectTimeout: in.ConnectTimeout, AuthTimeout: in.AuthTimeout,
-		},
-		Login:          mail.Login{Username: in.Username, Secret: r.login.Secret, Host: in.Host, Port: in.Port},
-		CommandTimeout: r.fleet.CommandTimeout,
-	})
-	if err != nil {
-		return nil, err
-	}
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	r.client = c
-	return c, nil
-}
-
-func (r *reader) close(c *imap.Client) {
-	r.mu.Lock()
-	r.client = nil
-	r.mu.Unlock()
-	_ = c.Close()
 }
 
 // note records what went wrong and plans the next try. A connection that breaks
@@ -231,8 +210,8 @@ func (r *reader) nudge() {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	work.Ring(r.wake)
-	if r.client != nil {
-		r.client.Interrupt()
+	if r.session != nil {
+		r.session.interrupt()
 	}
 }
 

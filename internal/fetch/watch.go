@@ -8,7 +8,6 @@ import (
 
 	"github.com/postroom/postroom"
 	"github.com/postroom/postroom/internal/mail"
-	"github.com/postroom/postroom/internal/mail/imap"
 	"github.com/postroom/postroom/internal/store"
 )
 
@@ -16,7 +15,7 @@ import (
 // folders, and waiting for news between them.
 type watch struct {
 	*reader
-	client     *imap.Client
+	session    session
 	numberings map[string]*folder
 	selected   string
 	healthy    bool // recorded as such since the connection was made
@@ -36,32 +35,7 @@ func (w *watch) run(ctx context.Context) error {
 			return err
 		}
 	}
-	for {
-		if err := w.passAll(ctx); err != nil {
-			return err
-		}
-		if err := w.listen(ctx, time.Now().Add(w.interval())); err != nil {
-			return err
-		}
-	}
-}
-
-// listen follows the first folder and answers who wants to compare, until it is
-// time to look at every folder again.
-func (w *watch) listen(ctx context.Context, sweep time.Time) error {
-	for {
-		if w.wantsCompare() {
-			if err := w.compareAll(ctx); err != nil {
-				return err
-			}
-		}
-		if news, err := w.news(ctx, sweep); err != nil || !news {
-			return err
-		}
-		if more, err := w.pass(ctx, w.m.Incoming.Folders[0]); err != nil || more {
-			return err
-		}
-	}
+	return w.session.follow(ctx)
 }
 
 // interval is how often every folder is looked at, whatever the server says. It
@@ -102,7 +76,7 @@ func (w *watch) round(ctx context.Context) (more bool, err error) {
 		if err == nil {
 			continue
 		}
-		if _, refused := mail.RefusalOf(err); !refused || !w.client.Usable() || len(folders) == 1 {
+		if _, refused := mail.RefusalOf(err); !refused || !w.session.usable() || len(folders) == 1 {
 			return false, err
 		}
 		w.selected = ""
@@ -141,19 +115,19 @@ func (w *watch) choose(ctx context.Context, name string) (*folder, error) {
 	if f != nil && w.selected == name {
 		return f, nil
 	}
-	status, err := w.client.Examine(ctx, name)
+	shown, last, err := w.session.choose(ctx, name)
 	if err != nil {
 		return nil, err
 	}
 	w.selected = name
-	n, err := w.numbering(ctx, name, status)
+	n, err := w.numbering(ctx, shown)
 	if err != nil {
 		return nil, err
 	}
 	if f == nil || f.ID != n.ID {
 		f = &folder{Numbering: n, fresh: n.Position}
 		if n.Position == 0 {
-			f.fresh = max(status.UIDNext, 1) - 1
+			f.fresh = last
 		}
 		w.numberings[name] = f
 	}
@@ -172,7 +146,7 @@ func (w *watch) pass(ctx context.Context, name string) (more bool, err error) {
 		return false, err
 	}
 	for began := time.Now(); ; {
-		if err := w.list(ctx, f); err != nil {
+		if err := w.session.enter(ctx, f); err != nil {
 			return false, err
 		}
 		more, err := w.bring(ctx, f)
@@ -185,52 +159,17 @@ func (w *watch) pass(ctx context.Context, name string) (more bool, err error) {
 	}
 }
 
-// list books the names beyond the position.
-func (w *watch) list(ctx context.Context, f *folder) error {
-	uids, err := w.client.UIDs(ctx, f.Position+1)
-	if err != nil {
-		return err
-	}
-	return w.book(ctx, f, uids)
-}
-
-// news waits until the server says that something has changed in the first
-// folder, or until somebody nudges; then it is true. It is false when it is time
-// to look at every folder: at sweep, or when a message is due to be tried again.
-func (w *watch) news(ctx context.Context, sweep time.Time) (bool, error) {
+// nextWork is when the next message is due to be tried again; ok is false when
+// there is none.
+func (w *watch) nextWork(ctx context.Context) (next time.Time, ok bool, err error) {
 	for _, f := range w.numberings {
-		next, ok, err := w.ledger.NextWanted(ctx, f.ID)
+		at, due, err := w.ledger.NextWanted(ctx, f.ID)
 		if err != nil {
-			return false, err
+			return time.Time{}, false, err
 		}
-		if ok && next.Before(sweep) {
-			sweep = next
+		if due && (!ok || at.Before(next)) {
+			next, ok = at, true
 		}
 	}
-	wait := max(time.Until(sweep), 50*time.Millisecond) // the database's clock may be behind ours
-	if w.client.Has("IDLE") && w.selected == w.m.Incoming.Folders[0] {
-		news, err := w.client.Idle(ctx, min(wait, w.fleet.IdleAtMost))
-		return news || w.nudged() || time.Now().Before(sweep), err
-	}
-	timer := time.NewTimer(wait)
-	defer timer.Stop()
-	select {
-	case <-ctx.Done():
-		return false, ctx.Err()
-	case <-w.wake:
-		return w.wantsCompare(), nil
-	case <-timer.C:
-	}
-	_, err := w.client.Noop(ctx)
-	return false, err
-}
-
-// nudged takes the nudge that has ended a wait, if there was one.
-func (w *watch) nudged() bool {
-	select {
-	case <-w.wake:
-		return true
-	default:
-		return false
-	}
+	return next, ok, nil
 }

@@ -57,6 +57,7 @@ type Client struct {
 	utf8              bool   // names go over the wire as they are (RFC 9755)
 	uidOnly           bool   // no sequence numbers any more (RFC 9586)
 	wireNames         map[string]string
+	personal          *namespace // nil: not asked yet
 
 	status    Status
 	exists    uint32

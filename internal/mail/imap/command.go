@@ -202,6 +202,11 @@ func (c *Client) write(ctx context.Context, phase mail.Phase, b, shown []byte) e
 	if c.transcript != nil {
 		c.transcript('C', string(bytes.TrimRight(shown, "\r\n")))
 	}
+	return c.push(ctx, phase, b)
+}
+
+// push sends bytes that nobody is shown.
+func (c *Client) push(ctx context.Context, phase mail.Phase, b []byte) error {
 	err := c.lex.conn.SetWriteDeadline(time.Now().Add(c.commandTimeout))
 	if err == nil {
 		_, err = c.lex.conn.Write(b)

@@ -69,12 +69,7 @@ func (c *Client) folder() (f Folder, ok bool, err error) {
 	}
 	sent := string(value)
 	f.Name = c.decodeName(sent)
-	if encoded := c.encodeName(f.Name); encoded != sent {
-		if c.wireNames == nil {
-			c.wireNames = make(map[string]string)
-		}
-		c.wireNames[f.Name] = sent
-	}
+	c.remember(f.Name, sent)
 	for _, flag := range f.Flags {
 		switch strings.ToLower(flag) {
 		case `\noselect`, `\nonexistent`:

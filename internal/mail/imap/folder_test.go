@@ -149,6 +149,13 @@ func TestFolderThatIsGone(t *testing.T) {
 	c := open(t, optionsFor(script(t, welcome("")+`
 	C: SELECT "Archive"
 	S: <tag> NO [TRYCREATE] Mailbox doesn't exist: Archive
+	C: LIST "" "*"
+	S: * LIST () "/" INBOX
+	S: * LIST (\NoSelect) "/" Archive
+	S: <tag> OK done
+	C: LIST "" ""
+	S: * LIST (\NoSelect) "/" ""
+	S: <tag> OK done
 	`+noop)))
 	_, err := c.Select(t.Context(), "Archive")
 	r, _ := mail.RefusalOf(err)

@@ -27,22 +27,11 @@ func (c *Client) Select(ctx context.Context, folder string) (Status, error) {
 	return c.choose(ctx, "SELECT", folder)
 }
 
-func (c *Client) choose(ctx context.Context, command, folder string) (Status, error) {
-	sent, isKnown := c.wireNames[folder]
-	if !isKnown {
-		sent = c.encodeName(folder)
-	}
-	s, err := c.chooseWire(ctx, command, folder, sent)
-	if err == nil || !c.Usable() || isKnown || isASCII(folder) {
-		return s, err
-	}
-	// This server may spell the name in a way of its own, which a list will show.
-	if _, listErr := c.Folders(ctx); listErr != nil {
-		return s, err
-	}
-	if sent, isKnown = c.wireNames[folder]; isKnown {
-		return c.chooseWire(ctx, command, folder, sent)
-	}
+func (c *Client) choose(ctx context.Context, command, folder string) (s Status, err error) {
+	err = c.inFolder(ctx, folder, func(sent string) error {
+		s, err = c.chooseWire(ctx, command, folder, sent)
+		return err
+	})
 	return s, err
 }
 

@@ -18,6 +18,7 @@ const (
 	wordFetch      keyword = "FETCH"
 	wordUIDFetch   keyword = "UIDFETCH" // RFC 9586
 	wordList       keyword = "LIST"
+	wordNamespace  keyword = "NAMESPACE"
 	wordSearch     keyword = "SEARCH"
 	wordESearch    keyword = "ESEARCH"
 	wordStatus     keyword = "OK" // and NO, BAD, BYE, PREAUTH
@@ -26,7 +27,7 @@ const (
 
 func keywordOf(word []byte) keyword {
 	for _, k := range []keyword{wordFetch, wordUIDFetch, wordExists, wordExpunge, wordRecent, wordVanished,
-		wordSearch, wordESearch, wordList, wordCapability, wordEnabled} {
+		wordSearch, wordESearch, wordList, wordNamespace, wordCapability, wordEnabled} {
 		if is(word, string(k)) {
 			return k
 		}
@@ -145,7 +146,7 @@ func (c *Client) Has(capability string) bool {
 	has := func(word string) bool { return strings.Contains(c.capabilities, " "+word+" ") }
 	word := strings.ToUpper(capability)
 	switch word {
-	case "ENABLE", "ESEARCH", "IDLE", "LIST-EXTENDED", "LITERAL-", "MOVE", "SASL-IR", "SPECIAL-USE", "UIDPLUS":
+	case "ENABLE", "ESEARCH", "IDLE", "LIST-EXTENDED", "LITERAL-", "MOVE", "NAMESPACE", "SASL-IR", "SPECIAL-USE", "UIDPLUS":
 		return has(word) || has("IMAP4REV2")
 	}
 	return has(word)

@@ -26,7 +26,8 @@ type answer struct {
 	// isMail says that text is a message, which faults of messages reach.
 	isMail bool
 	quit   bool // the connection ends after that
-	secure bool // TLS begins after that
+	// then follows an answer that was told; nil: nothing does.
+	then func() (end bool, err error)
 }
 
 const longestCommand = 64 << 10 // bytes that a client may send in one line
@@ -114,23 +115,35 @@ func (d *dialogue) obey(name, argument string) (end bool, err error) {
 	if err := d.tell(a); err != nil {
 		return true, err
 	}
-	if a.secure {
-		if err := d.secure(); err != nil {
-			return true, err
-		}
-		d.in.Reset(d.connection()) // what was sent ahead in the clear is dropped (RFC 2595 section 4, RFC 3207 section 4.2)
+	if a.then != nil {
+		return a.then()
 	}
 	return a.quit, nil
+}
+
+// beginTLS follows the answer to STLS or STARTTLS. What was sent ahead in the clear
+// is dropped (RFC 2595 section 4, RFC 3207 section 4.2).
+func (d *dialogue) beginTLS() (end bool, err error) {
+	if err := d.secure(); err != nil {
+		return true, err
+	}
+	d.in.Reset(d.connection())
+	return false, nil
 }
 
 // reply is what a fault answers in place of a command.
 func (f *Faults) reply(name, argument string) (answer, bool) {
 	for _, key := range []string{name + " " + argument, name} {
 		if line, ok := f.Replies[key]; ok {
-			return answer{line: strings.ReplaceAll(strings.ReplaceAll(line, "\r\n", "\n"), "\n", "\r\n")}, true
+			return answer{line: crlf(line)}, true
 		}
 	}
 	return answer{}, false
+}
+
+// crlf ends the lines of a reply as the protocols want it.
+func crlf(reply string) string {
+	return strings.ReplaceAll(strings.ReplaceAll(reply, "\r\n", "\n"), "\n", "\r\n")
 }
 
 // tell sends an answer.

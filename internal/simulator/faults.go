@@ -72,6 +72,7 @@ type Faults struct {
 	Noise []string
 
 	POP3 POP3Faults
+	SMTP SMTPFaults
 }
 
 func (f *Faults) hides(capability string) bool {

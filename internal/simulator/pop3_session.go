@@ -137,7 +137,7 @@ func (s *popSession) beforeLogin(name, argument string) (answer, error) {
 		if s.server.options.TLS != postroom.TLSStart || s.isSecured() {
 			return no("TLS is not for now")
 		}
-		return answer{line: "+OK Begin TLS negotiation", secure: true}, nil
+		return answer{line: "+OK Begin TLS negotiation", then: s.beginTLS}, nil
 	case "USER", "PASS", "APOP", "AUTH":
 		if !s.mayLogIn() {
 			return no("[AUTH] Plaintext authentication disallowed on non-secure (SSL/TLS) connections.")
@@ -190,7 +190,7 @@ func (s *popSession) enter() (answer, error) {
 	f := s.faults()
 	switch s.login.verdict {
 	case refusedByFault:
-		return answer{line: strings.ReplaceAll(strings.ReplaceAll(f.RefuseLogin, "\r\n", "\n"), "\n", "\r\n")}, nil
+		return answer{line: crlf(f.RefuseLogin)}, nil
 	case wrongPassword:
 		return no("[AUTH] Username and password not accepted.")
 	case tooManyOpen:

@@ -1,0 +1,4 @@
+package simulator
+
+// gmailSent is where Gmail keeps what was sent.
+const gmailSent = "[Gmail]/Sent Mail"

@@ -21,13 +21,15 @@ type Listed struct {
 }
 
 const bookColumns = `insert into arrival (mailbox, numbering, uid, uidl, occurrence, state, reason, seen_at,
-	internal_date, size_bytes, gmail_id, settled_at) values `
+	internal_date, size_bytes, gmail_id, settled_at, listed_bytes) values `
 
 const bookConflict = ` on conflict (numbering, uid, uidl, occurrence) do nothing`
 
 // bookRows is how many names one statement books. Two texts are prepared: for
 // this many, and for one.
 const bookRows = 50
+
+const bookArgsEach = 12
 
 func bookText(rows int) string {
 	var b strings.Builder
@@ -36,9 +38,9 @@ func bookText(rows int) string {
 		if i > 0 {
 			b.WriteByte(',')
 		}
-		p := i * 11
-		fmt.Fprintf(&b, "($%d,$%d,$%d,$%d,$%d,$%d,$%d,db_now(),$%d,$%d,$%d,$%d)",
-			p+1, p+2, p+3, p+4, p+5, p+6, p+7, p+8, p+9, p+10, p+11)
+		p := i * bookArgsEach
+		fmt.Fprintf(&b, "($%d,$%d,$%d,$%d,$%d,$%d,$%d,db_now(),$%d,$%d,$%d,$%d,$%d)",
+			p+1, p+2, p+3, p+4, p+5, p+6, p+7, p+8, p+9, p+10, p+11, p+12)
 	}
 	b.WriteString(bookConflict)
 	return b.String()
@@ -48,25 +50,27 @@ func bookText(rows int) string {
 // among names to position, in one transaction. Booking the same name twice is a
 // success and does nothing.
 func (db *DB) BookNames(ctx context.Context, f Fence, n postroom.Numbering, names []Listed, position uint32) error {
+	return db.book(ctx, f, n, names, func(t *tx) error {
+		return t.exec(`update numbering set position = $2 where id = $1 and position < $2`, n.ID, position)
+	})
+}
+
+// BookMissing is BookNames for names that the ledger has missed: the position
+// stays where it is.
+func (db *DB) BookMissing(ctx context.Context, f Fence, n postroom.Numbering, names []Listed) error {
+	return db.book(ctx, f, n, names, func(*tx) error { return nil })
+}
+
+// book enters names, and does then what belongs to the same commit.
+func (db *DB) book(ctx context.Context, f Fence, n postroom.Numbering, names []Listed, then func(*tx) error) error {
 	err := db.commit(ctx, func(t *tx) error {
 		if err := t.hold(f); err != nil {
 			return err
 		}
-		for rest := names; len(rest) > 0; {
-			size := 1
-			if len(rest) >= bookRows {
-				size = bookRows
-			}
-			args := make([]any, 0, 11*size)
-			for _, l := range rest[:size] {
-				args = append(args, bookArgs(n, l)...)
-			}
-			if err := t.exec(bookText(size), args...); err != nil {
-				return err
-			}
-			rest = rest[size:]
+		if err := t.bookAll(n, names); err != nil {
+			return err
 		}
-		return t.exec(`update numbering set position = $2 where id = $1 and position < $2`, n.ID, position)
+		return then(t)
 	})
 	if err != nil {
 		return fmt.Errorf("book names of %s: %w", n.Mailbox, err)
@@ -75,13 +79,35 @@ func (db *DB) BookNames(ctx context.Context, f Fence, n postroom.Numbering, name
 	return nil
 }
 
+func (t *tx) bookAll(n postroom.Numbering, names []Listed) error {
+	for rest := names; len(rest) > 0; {
+		size := 1
+		if len(rest) >= bookRows {
+			size = bookRows
+		}
+		args := make([]any, 0, bookArgsEach*size)
+		for _, l := range rest[:size] {
+			args = append(args, bookArgs(n, l)...)
+		}
+		if err := t.exec(bookText(size), args...); err != nil {
+			return err
+		}
+		rest = rest[size:]
+	}
+	return nil
+}
+
 func bookArgs(n postroom.Numbering, l Listed) []any {
 	var settled any
 	if l.State != postroom.ArrivalWaiting {
 		settled = time.Now().UnixMicro()
 	}
-	return []any{n.Mailbox, n.ID, int64(l.Name.UID), clip(l.Name.UIDL, 255), l.Name.Occurrence, string(l.State), l.Reason,
-		nullMicros(l.InternalDate), l.SizeBytes, int64(l.GmailID), settled}
+	listedBytes := int64(0)
+	if l.Name.UIDL != "" {
+		listedBytes = l.SizeBytes
+	}
+	return []any{n.Mailbox, n.ID, int64(l.Name.UID), clip(l.Name.UIDL, maxUIDLBytes), l.Name.Occurrence, string(l.State), l.Reason,
+		nullMicros(l.InternalDate), l.SizeBytes, int64(l.GmailID), settled, listedBytes}
 }
 
 // A Wanted arrival is one whose bytes are not here yet.
@@ -99,13 +125,13 @@ const wantedAfter = `
 	select id, uid, uidl, occurrence, tries, internal_date is null and reason = '' from arrival
 	where numbering = $1 and state = 'waiting' and raw is null and uid > $2
 		and (next_try_at is null or next_try_at <= db_now())
-	order by uid limit $3`
+	order by uid, id limit $3`
 
 const wantedUpTo = `
 	select id, uid, uidl, occurrence, tries, internal_date is null and reason = '' from arrival
 	where numbering = $1 and state = 'waiting' and raw is null and uid <= $2
 		and (next_try_at is null or next_try_at <= db_now())
-	order by uid limit $3`
+	order by uid, id limit $3`
 
 // WantedArrivals returns waiting names without bytes that may be tried now: those
 // beyond fresh first.
@@ -147,22 +173,30 @@ type Brought struct {
 	// HasMessageID: the message names itself, so that the same bytes a second time
 	// are the same message. Without it commit 2 decides.
 	HasMessageID bool
+	// After is what is to happen to the message on the server once it is here, as the
+	// mailbox says now; Folder is where a move goes.
+	After  postroom.AfterImport
+	Folder string
 }
 
 const arrivalToFill = `select numbering from arrival where id = $1 and state = 'waiting' and raw is null`
 
 const earlierBytes = `
-	select id, state, coalesce(mail, 0) from arrival
-	where raw = $1 and mailbox = $2 and id <> $3 and state in ('waiting', 'filed', 'deleted', 'ignored', 'quarantined')
-	order by id + 0 limit 1`
+	select ` + earlierFacts + ` from arrival a
+	where a.raw = $1 and a.mailbox = $2 and a.id <> $3 and a.state in ('waiting', 'filed', 'deleted', 'ignored', 'quarantined')
+	order by a.id + 0 limit 1`
 
 const fillArrival = `
 	update arrival set raw = $2, size_bytes = $3, internal_date = coalesce($4, internal_date), gmail_id = $5,
-		tries = 0, next_try_at = null
+		tries = 0, next_try_at = null, after_import = $6, after_folder = $7, due_action = $8,
+		kept_at = case when $9 then null else db_now() end
 	where id = $1`
 
 const settleArrival = `
 	update arrival set state = $2, reason = $3, settled_at = db_now(), next_try_at = null where id = $1 and state = 'waiting'`
+
+const settleCopy = `
+	update arrival set state = $2, reason = $3, mail = $4, settled_at = db_now(), next_try_at = null where id = $1 and state = 'waiting'`
 
 // RecordBytes is commit 1: the raw bytes are linked to their arrivals. Exact bytes
 // that this mailbox has already are recognised here and keep the verdict of the
@@ -199,61 +233,49 @@ func (t *tx) recordBytes(m postroom.MailboxID, b *Brought) error {
 	if err != nil {
 		return err
 	}
-	id, erased, err := t.knownRaw(b.Raw)
+	kept, err := t.knownRaw(b.Raw)
 	if err != nil {
 		return err
 	}
 	var earlier earlierArrival
-	if id != 0 && b.HasMessageID {
-		if earlier, err = t.earlierWith(id, m, b.Arrival); err != nil {
+	if kept.id != 0 && b.HasMessageID {
+		if earlier, err = t.earlierWith(kept.id, m, b.Arrival); err != nil {
 			return err
 		}
 	}
-	if erased && earlier.state == postroom.ArrivalDeleted { // what was erased does not come back
+	raw, letGo := kept.id, kept.isLetGo(earlier)
+	if letGo {
 		err = t.dropAhead(b.Raw)
 	} else {
-		id, err = t.keepRaw(b.Raw, id, erased)
+		raw, err = t.keepRaw(b.Raw, kept)
 	}
 	if err != nil {
 		return err
 	}
-	if err := t.exec(fillArrival, b.Arrival, id, b.Raw.SizeBytes, nullMicros(b.InternalDate), int64(b.GmailID)); err != nil {
+	then := policy{b.After, clip(b.Folder, maxFolderBytes)}
+	if earlier.hasEnded { // what was in force when it came first: a changed mailbox changes nothing for it
+		then = earlier.policy
+	}
+	if err := t.exec(fillArrival, b.Arrival, raw, b.Raw.SizeBytes, nullMicros(b.InternalDate), int64(b.GmailID),
+		string(then.action), then.folder, then.due(), letGo); err != nil {
 		return err
 	}
 	if earlier.id == 0 {
 		return nil
 	}
 	verdict, reason := sameVerdict(earlier.id, earlier.state)
-	if err := t.exec(settleArrival, b.Arrival, string(verdict), reason); err != nil {
-		return err
-	}
-	return t.exec(`update arrival set mail = $2 where id = $1`, b.Arrival, nullID(earlier.mail))
+	return t.exec(settleCopy, b.Arrival, string(verdict), reason, nullID(earlier.mail))
 }
 
-// An earlierArrival is the first with the same bytes in its mailbox; id 0: none.
-type earlierArrival struct {
-	id    postroom.ArrivalID
-	state postroom.ArrivalState
-	mail  postroom.MailID
-}
+// maxFolderBytes is how much of a folder's name is kept.
+const maxFolderBytes = 1000
 
 func (t *tx) earlierWith(raw postroom.RawID, m postroom.MailboxID, except postroom.ArrivalID) (e earlierArrival, err error) {
-	err = t.row(earlierBytes, raw, m, except).Scan(&e.id, &e.state, &e.mail)
+	err = e.scan(t.row(earlierBytes, raw, m, except))
 	if noRows(err) {
 		return earlierArrival{}, nil
 	}
 	return e, err
-}
-
-// sameVerdict is what becomes of content that is here already.
-func sameVerdict(earlier postroom.ArrivalID, state postroom.ArrivalState) (postroom.ArrivalState, string) {
-	switch state {
-	case postroom.ArrivalIgnored:
-		return postroom.ArrivalIgnored, fmt.Sprintf("The same mail as arrival %s, which a rule ignored.", earlier)
-	case postroom.ArrivalDeleted:
-		return postroom.ArrivalDuplicate, fmt.Sprintf("The same mail as arrival %s, which a person deleted.", earlier)
-	}
-	return postroom.ArrivalDuplicate, fmt.Sprintf("The same mail as arrival %s.", earlier)
 }
 
 // Settle ends the waiting of arrivals that will not be filed.

@@ -16,11 +16,19 @@ import (
 type Comparison struct {
 	ComparedAt  time.Time
 	OnServer    int64 // names that the server shows now
+	Known       int64 // of these, those that the ledger knows
+	Deleted     int64 // of these, mail that a person deleted here
+	BeforeStart int64 // of these, mail from before the start
 	Gone        int64 // arrivals whose name the server does not show now
 	Arrivals    int64 // arrivals at that moment
+	ByContent   bool  // the server has no lasting names in some folder: content tells its mail apart
 	Unaccounted []UnaccountedName
 	Incomplete  []IncompleteArrival
 	Fault       *postroom.Fault // why the server's list could not be had; the figures then mean nothing
+
+	// CheckedTo is the arrival up to which bytes have been looked at, of a mailbox
+	// that has too many for once. 0: all have been.
+	CheckedTo postroom.ArrivalID
 }
 
 // Balanced says whether the ledger accounts for every message.
@@ -34,6 +42,7 @@ type UnaccountedName struct {
 	Folder      string `json:"folder"`
 	UIDValidity uint32 `json:"uid_validity"`
 	UID         uint32 `json:"uid"`
+	UIDL        string `json:"uidl,omitempty"`
 }
 
 // An IncompleteArrival is filed without its bytes or its entry.
@@ -45,8 +54,11 @@ type IncompleteArrival struct {
 // comparisonJSON is the JSON of comparison.result.
 type comparisonJSON struct {
 	OnServer    int64               `json:"on_server"`
+	Deleted     int64               `json:"deleted,omitempty"`
+	BeforeStart int64               `json:"before_start,omitempty"`
 	Gone        int64               `json:"gone"`
 	Arrivals    int64               `json:"arrivals"`
+	ByContent   bool                `json:"by_content,omitempty"`
 	Unaccounted []UnaccountedName   `json:"unaccounted,omitempty"`
 	Incomplete  []IncompleteArrival `json:"incomplete,omitempty"`
 }
@@ -82,14 +94,19 @@ func (db *DB) LastComparison(ctx context.Context, id postroom.MailboxID) (c Comp
 			return Comparison{}, false, err
 		}
 	}
-	return Comparison{fromMicros(compared), j.OnServer, j.Gone, j.Arrivals, j.Unaccounted, j.Incomplete, unpackFault(fault)}, true, nil
+	return Comparison{
+		ComparedAt: fromMicros(compared), OnServer: j.OnServer, Known: j.OnServer - int64(len(j.Unaccounted)),
+		Deleted: j.Deleted, BeforeStart: j.BeforeStart, Gone: j.Gone, Arrivals: j.Arrivals, ByContent: j.ByContent,
+		Unaccounted: j.Unaccounted, Incomplete: j.Incomplete, Fault: unpackFault(fault),
+	}, true, nil
 }
 
 const requestedComparisons = `
 	select c.mailbox from comparison c join lease l on l.mailbox = c.mailbox and l.node = $1
-	where c.requested_at > coalesce(c.compared_at, 0)`
+	where c.requested_at > coalesce(c.compared_at, 0) or c.rescan_requested_at > coalesce(c.rescanned_at, 0)`
 
-// RequestedComparisons returns the mailboxes of a node that somebody wants compared.
+// RequestedComparisons returns the mailboxes of a node that somebody wants compared
+// or rescanned.
 func (db *DB) RequestedComparisons(ctx context.Context, node postroom.NodeID) ([]postroom.MailboxID, error) {
 	rows, err := db.query(ctx, requestedComparisons, node)
 	if err != nil {
@@ -98,120 +115,16 @@ func (db *DB) RequestedComparisons(ctx context.Context, node postroom.NodeID) ([
 	return scanIDs[postroom.MailboxID](rows)
 }
 
-// A ServerList is what the server shows of one folder, in the numbering it belongs to.
-type ServerList struct {
-	Numbering postroom.Numbering
-	UIDs      []uint32 // ascending
-}
-
-const arrivalsOfNumbering = `select id, uid, state from arrival where numbering = $1 order by uid`
-
-// Compare holds the server's lists against the arrivals of a mailbox, all read in
-// one moment. It returns the vanished arrivals that the server shows again.
-func (db *DB) Compare(ctx context.Context, id postroom.MailboxID, lists []ServerList) (c Comparison, back []postroom.ArrivalID, err error) {
-	snapshot := &sql.TxOptions{ReadOnly: true, Isolation: sql.LevelRepeatableRead}
-	if db.dialect == dialectSQLite { // every read transaction is a snapshot there
-		snapshot = &sql.TxOptions{ReadOnly: true}
-	}
-	tx, err := db.read.BeginTx(ctx, snapshot)
-	if err != nil {
-		return Comparison{}, nil, err
-	}
-	defer func() { _ = tx.Rollback() }()
-	if err := tx.QueryRowContext(ctx, `select count(*) from arrival where mailbox = $1`, id).Scan(&c.Arrivals); err != nil {
-		return Comparison{}, nil, err
-	}
-	known := int64(0)
-	for _, l := range lists {
-		found, again, err := compareList(ctx, tx, l, &c)
-		if err != nil {
-			return Comparison{}, nil, fmt.Errorf("compare %s of %s: %w", l.Numbering.Folder, id, err)
-		}
-		known += found
-		back = append(back, again...)
-		c.OnServer += int64(len(l.UIDs))
-	}
-	c.Gone = c.Arrivals - known
-	c.Incomplete, err = incomplete(ctx, tx, id)
-	return c, back, err
-}
-
-// compareList counts the arrivals that the server shows, and notes those that it
-// shows and the ledger does not know.
-func compareList(ctx context.Context, tx *sql.Tx, l ServerList, c *Comparison) (known int64, back []postroom.ArrivalID, err error) {
-	rows, err := tx.QueryContext(ctx, arrivalsOfNumbering, l.Numbering.ID)
-	if err != nil {
-		return 0, nil, err
-	}
-	defer rows.Close()
-	shown := l.UIDs
-	note := func(uid uint32) {
-		c.Unaccounted = append(c.Unaccounted, UnaccountedName{l.Numbering.Folder, l.Numbering.UIDValidity, uid})
-	}
-	for rows.Next() {
-		var id postroom.ArrivalID
-		var uid uint32
-		var state postroom.ArrivalState
-		if err := rows.Scan(&id, &uid, &state); err != nil {
-			return 0, nil, err
-		}
-		for len(shown) > 0 && shown[0] < uid {
-			note(shown[0])
-			shown = shown[1:]
-		}
-		if len(shown) > 0 && shown[0] == uid {
-			shown = shown[1:]
-			known++
-			if state == postroom.ArrivalVanished {
-				back = append(back, id)
-			}
-		}
-	}
-	for _, uid := range shown {
-		note(uid)
-	}
-	return known, back, rows.Err()
-}
-
-const incompleteArrivals = `
-	select a.id, case
-		when r.id is null or r.erased_at is not null then 'its bytes'
-		when (select count(*) from raw_chunk c where c.id between r.id * 1048576 and r.id * 1048576 + 1048575) <> r.chunks then 'part of its bytes'
-		when (select coalesce(sum(length(c.body)), 0) from raw_chunk c where c.id between r.id * 1048576 and r.id * 1048576 + 1048575) <> r.packed then 'part of its bytes'
-		when e.id is null then 'its entry'
-		else 'its mail' end
-	from arrival a
-	left join raw r on r.id = a.raw
-	left join mail m on m.id = a.mail
-	left join entry e on e.id = a.entry
-	where a.mailbox = $1 and a.state = 'filed' and (
-		r.id is null or r.erased_at is not null or m.id is null or e.id is null
-		or (select count(*) from raw_chunk c where c.id between r.id * 1048576 and r.id * 1048576 + 1048575) <> r.chunks
-		or (select coalesce(sum(length(c.body)), 0) from raw_chunk c where c.id between r.id * 1048576 and r.id * 1048576 + 1048575) <> r.packed)
-	order by a.id`
-
-func incomplete(ctx context.Context, tx *sql.Tx, id postroom.MailboxID) ([]IncompleteArrival, error) {
-	rows, err := tx.QueryContext(ctx, incompleteArrivals, id)
-	if err != nil {
-		return nil, fmt.Errorf("look for incomplete arrivals of %s: %w", id, err)
-	}
-	defer rows.Close()
-	var list []IncompleteArrival
-	for rows.Next() {
-		var i IncompleteArrival
-		if err := rows.Scan(&i.Arrival, &i.Missing); err != nil {
-			return nil, err
-		}
-		list = append(list, i)
-	}
-	return list, rows.Err()
-}
+const recordComparison = `
+	insert into comparison (mailbox, requested_at, compared_at, result, fault, checked_to) values ($1, db_now(), db_now(), $2, $3, $4)
+	on conflict (mailbox) do update set compared_at = excluded.compared_at, result = excluded.result, fault = excluded.fault,
+		checked_to = case when excluded.result is null then comparison.checked_to else excluded.checked_to end`
 
 // RecordComparison keeps what was found, for whoever asked.
 func (db *DB) RecordComparison(ctx context.Context, f Fence, c Comparison) error {
 	result := sql.NullString{}
 	if c.Fault == nil {
-		j := comparisonJSON{c.OnServer, c.Gone, c.Arrivals, c.Unaccounted, c.Incomplete}
+		j := comparisonJSON{c.OnServer, c.Deleted, c.BeforeStart, c.Gone, c.Arrivals, c.ByContent, c.Unaccounted, c.Incomplete}
 		b, err := json.Marshal(j)
 		if err != nil {
 			return err
@@ -222,8 +135,11 @@ func (db *DB) RecordComparison(ctx context.Context, f Fence, c Comparison) error
 		if err := t.hold(f); err != nil {
 			return err
 		}
-		return t.exec(`insert into comparison (mailbox, requested_at, compared_at, result, fault) values ($1, db_now(), db_now(), $2, $3)
-			on conflict (mailbox) do update set compared_at = excluded.compared_at, result = excluded.result, fault = excluded.fault`,
-			f.Mailbox, result, packFault(c.Fault))
+		for _, i := range c.Incomplete { // to be looked at each time until it is whole
+			if err := t.exec(`update raw set damaged = true where id = (select raw from arrival where id = $1)`, i.Arrival); err != nil {
+				return err
+			}
+		}
+		return t.exec(recordComparison, f.Mailbox, result, packFault(c.Fault), c.CheckedTo)
 	})
 }

@@ -36,10 +36,23 @@ type Filed struct {
 	Entry  postroom.EntryID
 	New    bool // the issue begins with this mail
 	SeenAt time.Time
+
+	Mailbox postroom.MailboxID
+	Due     bool // something is to be done with it on the server now
+}
+
+// An arrivalNow is an arrival as the commit that files it finds it.
+type arrivalNow struct {
+	numbering postroom.NumberingID
+	uidl      string
+	seenAt    int64
+	dueAction string
+	address   string // of its mailbox
+	key       string // of the people who may see its mailbox
 }
 
 const arrivalToFile = `
-	select a.numbering, a.seen_at, b.visibility_key
+	select a.numbering, a.uidl, a.seen_at, a.due_action, b.address, b.visibility_key
 	from arrival a join mailbox b on b.id = a.mailbox
 	where a.id = $1 and a.state = 'waiting' and a.raw = $2`
 
@@ -77,39 +90,52 @@ func (t *tx) file(f Filing, own []byte, ancestors [][]byte, body []byte) (Filed,
 	if err := t.hold(f.Fence); err != nil {
 		return Filed{}, err
 	}
-	var numbering postroom.NumberingID
-	var seen int64
-	var key string
-	err := t.row(arrivalToFile, f.Arrival, f.Raw).Scan(&numbering, &seen, &key)
+	var now arrivalNow
+	err := t.row(arrivalToFile, f.Arrival, f.Raw).Scan(&now.numbering, &now.uidl, &now.seenAt, &now.dueAction, &now.address, &now.key)
 	if noRows(err) {
 		return Filed{}, nil
 	}
 	if err != nil {
 		return Filed{}, err
 	}
-	known, err := t.recognise(f, own, numbering, key)
+	filed := Filed{State: postroom.ArrivalFiled, SeenAt: at(now.seenAt), Mailbox: f.Fence.Mailbox, Due: now.dueAction != ""}
+	known, err := t.recognise(f, own, now)
 	if err != nil {
 		return Filed{}, err
 	}
 	if known.verdict != "" {
-		return Filed{State: known.verdict, SeenAt: at(seen)}, t.settleKnown(f, known)
+		filed.State = known.verdict
+		if known.hasEnded {
+			filed.Due = known.policy.due() != ""
+		}
+		return filed, t.settleKnown(f, known)
 	}
-	filed := Filed{State: postroom.ArrivalFiled, Issue: known.issue, Entry: known.entry, SeenAt: at(seen)}
+	filed.Issue, filed.Entry = known.issue, known.entry
 	if known.mail == 0 {
 		if known.mail, err = t.insertMail(f, own, ancestors, body); err != nil {
 			return Filed{}, err
 		}
-		if filed.Issue, err = t.thread(own, ancestors, key); err != nil {
+		if filed.Issue, err = t.thread(own, ancestors, now.key); err != nil {
 			return Filed{}, err
 		}
 		if err := t.enter(f, known.mail, &filed); err != nil {
 			return Filed{}, err
 		}
+	} else {
+		t.deliveredAgain(f, filed)
 	}
 	if err := t.exec(`insert into issue_mailbox (issue, mailbox) values ($1, $2) on conflict do nothing`, filed.Issue, f.Fence.Mailbox); err != nil {
 		return Filed{}, err
 	}
 	return filed, t.exec(fileArrival, f.Arrival, known.mail, filed.Entry, filedReason(filed.New))
+}
+
+// deliveredAgain tells that a mail that is here came to a further mailbox.
+func (t *tx) deliveredAgain(f Filing, filed Filed) {
+	t.event(postroom.Event{
+		ID: fmt.Sprintf("%s:%d:%d", postroom.EventIssueContinued, filed.Entry, f.Fence.Mailbox), Type: postroom.EventIssueContinued,
+		At: time.Now(), Mailbox: f.Fence.Mailbox, Issue: filed.Issue, Historic: f.Historic,
+	})
 }
 
 const fileArrival = `
@@ -120,128 +146,6 @@ func filedReason(isNew bool) string {
 		return "It began an issue."
 	}
 	return "It belongs to an issue that was here."
-}
-
-// known is what recognise found out about the content of a mail.
-type known struct {
-	verdict postroom.ArrivalState // not "": settle the arrival so
-	reason  string
-	mail    postroom.MailID // with an empty verdict: a further delivery of this mail
-	entry   postroom.EntryID
-	issue   postroom.IssueID
-}
-
-// What is looked up by a foreign string is looked up alone, and followed one by
-// one: joined with the rest, PostgreSQL likes to begin at the other end, and walks
-// a mailbox or a table for every mail while it does not know better.
-const (
-	// sameAtMost is how many mails of one Message-ID are followed: those first filed.
-	sameAtMost = 20
-
-	mailsCalled   = `select id from mail where message_id_hash = $1 order by id + 0 limit $2`
-	mailsSame     = `select id from mail where message_id_hash = $1 and digest = $2 order by id + 0 limit $3`
-	mailsNaming   = `select mail from mail_reference where hash = $1 order by mail limit $2`
-	entryOfMail   = `select id, issue from entry where mail = $1`
-	deliveredHere = `
-	select a.id, a.state, case when a.mailbox = $2 then 1 else 0 end
-	from arrival a join mailbox b on b.id = a.mailbox
-	where a.mail = $1 and a.state in ('filed', 'deleted') and (a.mailbox = $2 or b.visibility_key = $3)
-	order by case when a.mailbox = $2 then 0 else 1 end, a.id limit 1`
-)
-
-func (t *tx) mails(query string, args ...any) ([]postroom.MailID, error) {
-	rows, err := t.rows(query, args...)
-	if err != nil {
-		return nil, err
-	}
-	return scanIDs[postroom.MailID](rows)
-}
-
-// recognise looks for the same content: by Message-ID and digest, or, where there
-// is no Message-ID, by the digest against an earlier numbering of this mailbox.
-// What this mailbox has itself counts before what another has.
-func (t *tx) recognise(f Filing, own []byte, numbering postroom.NumberingID, key string) (known, error) {
-	if own == nil {
-		return t.recogniseNameless(f, numbering)
-	}
-	same, err := t.mails(mailsSame, own, f.Mail.Digest[:], sameAtMost)
-	if err != nil {
-		return known{}, err
-	}
-	var found known
-	for _, id := range same {
-		k, here, err := t.delivered(f, id, key)
-		if err != nil || here {
-			return k, err
-		}
-		if found.mail == 0 {
-			found = k
-		}
-	}
-	return found, nil
-}
-
-// delivered says what a known mail means for an arrival of the same content; here
-// says that this mailbox has it. The zero known: nobody who may see the arrival has.
-func (t *tx) delivered(f Filing, id postroom.MailID, key string) (k known, here bool, err error) {
-	var earlier postroom.ArrivalID
-	var state postroom.ArrivalState
-	err = t.row(deliveredHere, id, f.Fence.Mailbox, key).Scan(&earlier, &state, &here)
-	if noRows(err) {
-		return known{}, false, nil
-	}
-	if err != nil {
-		return known{}, false, err
-	}
-	k.mail = id
-	if err := t.row(entryOfMail, id).Scan(&k.entry, &k.issue); err != nil && !noRows(err) {
-		return known{}, false, err
-	}
-	if here || state == postroom.ArrivalDeleted || k.entry == 0 {
-		k.verdict, k.reason = sameVerdict(earlier, state)
-	}
-	return k, here, nil
-}
-
-const namelessBefore = `
-	select count(*), coalesce(min(a.id), 0), coalesce(min(a.mail), 0) from arrival a join mail m on m.id = a.mail
-	where m.digest = $1 and m.message_id_hash is null and a.mailbox = $2 and a.numbering < $3 and a.state in ('filed', 'deleted')
-		and exists (select 1 from numbering o join numbering later on later.mailbox = o.mailbox and later.folder = o.folder
-			and later.serial > o.serial where o.id = a.numbering)`
-
-const namelessUsed = `
-	select count(*) from arrival a join mail m on m.id = a.mail
-	where m.digest = $1 and m.message_id_hash is null and a.numbering = $2 and a.state = 'duplicate'`
-
-// recogniseNameless lets one arrival of an earlier numbering stand for one of
-// this: two equal mails without a Message-ID in one folder are two mails, and so
-// are one each in two folders that are both read. An earlier numbering is one that
-// another has followed in its folder.
-func (t *tx) recogniseNameless(f Filing, numbering postroom.NumberingID) (known, error) {
-	var k known
-	var before, used int
-	var earlier postroom.ArrivalID
-	if err := t.row(namelessBefore, f.Mail.Digest[:], f.Fence.Mailbox, numbering).Scan(&before, &earlier, &k.mail); err != nil {
-		return known{}, err
-	}
-	if before == 0 {
-		return known{}, nil
-	}
-	if err := t.row(namelessUsed, f.Mail.Digest[:], numbering).Scan(&used); err != nil {
-		return known{}, err
-	}
-	if used >= before {
-		return known{}, nil
-	}
-	k.verdict, k.reason = sameVerdict(earlier, postroom.ArrivalFiled)
-	return k, nil
-}
-
-func (t *tx) settleKnown(f Filing, k known) error {
-	if err := t.exec(settleArrival, f.Arrival, string(k.verdict), k.reason); err != nil {
-		return err
-	}
-	return t.exec(`update arrival set mail = $2 where id = $1`, f.Arrival, k.mail)
 }
 
 // The issue of a mail counts only where the mail was delivered to a mailbox that

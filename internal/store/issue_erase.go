@@ -125,12 +125,15 @@ const rawInUse = `
 			where m.raw = $1 and i.id <> $2 and i.erased_at is null)`
 
 func (t *tx) eraseRaw(id postroom.RawID, issue postroom.IssueID) error {
+	if err := t.lockRaw(id); err != nil {
+		return err
+	}
 	var uses int
 	if err := t.row(rawInUse, int64(id), int64(issue)).Scan(&uses); err != nil || uses > 0 {
 		return err
 	}
-	if err := t.exec(`delete from raw_chunk where id between $1 and $2`, firstChunk(id), lastChunk(id)); err != nil {
+	if err := t.emptyRaw(id); err != nil {
 		return err
 	}
-	return t.exec(`update raw set erased_at = db_now(), chunks = 0, packed = 0 where id = $1 and erased_at is null`, int64(id))
+	return t.exec(`update raw set erased_at = db_now() where id = $1 and erased_at is null`, int64(id))
 }

@@ -21,8 +21,8 @@ type NewCredential struct {
 
 const insertMailbox = `
 	insert into mailbox (name, address, settings, everyone, visibility_key, owner, state, state_since,
-		start_at, version, created_at, updated_at)
-	values ($1, $2, $3, $4, $5, $6, $7, $8, $9, 1, $8, $8)
+		start_at, raw_retention_days, version, created_at, updated_at)
+	values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, 1, $8, $8)
 	returning id`
 
 const insertLease = `insert into lease (mailbox, node, epoch) values ($1, null, 0)`
@@ -46,7 +46,7 @@ func (db *DB) AddMailbox(ctx context.Context, m postroom.Mailbox, kind string, s
 		}
 		m.State, m.StateSince, m.CreatedAt, m.UpdatedAt = postroom.MailboxDraft, now, now, now
 		err = t.row(insertMailbox, clean(m.Name), m.Address, settings, everyone, m.Visibility.Key(m.Owner), nullID(m.Owner),
-			string(m.State), micros(now), nullMicros(m.Start.At)).Scan(&m.ID)
+			string(m.State), micros(now), nullMicros(m.Start.At), m.RawRetentionDays).Scan(&m.ID)
 		if err != nil {
 			return fmt.Errorf("add mailbox: %w", err)
 		}
@@ -85,8 +85,8 @@ type MailboxChange struct {
 const updateMailbox = `
 	update mailbox
 	set name = $1, address = $2, settings = $3, everyone = $4, visibility_key = $5, owner = $6, start_at = $7,
-	    updated_at = $8, version = version + 1
-	where id = $9 and deleted_at is null
+	    raw_retention_days = $8, updated_at = $9, version = version + 1
+	where id = $10 and deleted_at is null
 	returning version`
 
 const reopenMailbox = `
@@ -134,7 +134,7 @@ func (db *DB) ChangeMailbox(ctx context.Context, m postroom.Mailbox, c MailboxCh
 		}
 		now = later(now, c.Seen)
 		err = t.row(updateMailbox, clean(m.Name), m.Address, settings, everyone, m.Visibility.Key(m.Owner), nullID(m.Owner),
-			nullMicros(m.Start.At), micros(now), int64(m.ID)).Scan(&version)
+			nullMicros(m.Start.At), m.RawRetentionDays, micros(now), int64(m.ID)).Scan(&version)
 		if err != nil {
 			return fmt.Errorf("change mailbox %s: %w", m.ID, err)
 		}
@@ -150,6 +150,9 @@ func (db *DB) ChangeMailbox(ctx context.Context, m postroom.Mailbox, c MailboxCh
 			if err := t.exec(reopenMailbox, micros(now), int64(m.ID)); err != nil {
 				return fmt.Errorf("reopen mailbox %s: %w", m.ID, err)
 			}
+		}
+		if err := t.endOtherNumberings(m); err != nil {
+			return fmt.Errorf("end numberings of mailbox %s: %w", m.ID, err)
 		}
 		if c.EarlierStart {
 			if err := t.exec(coverAgain, int64(m.ID), nullMicros(m.Start.At)); err != nil {

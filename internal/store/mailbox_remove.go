@@ -15,6 +15,7 @@ const (
 	returning deleted_at`
 
 	destroyCredential = `delete from credential where mailbox = $1`
+	destroyOutgoing   = `delete from outgoing_credential where mailbox = $1`
 	freeLease         = `delete from lease where mailbox = $1`
 
 	// The issues of this mailbox that no other mailbox brought mail to. What was
@@ -30,7 +31,7 @@ const (
 	returning id`
 )
 
-// DeleteMailbox removes a mailbox from sight and destroys its credential; its
+// DeleteMailbox removes a mailbox from sight and destroys what opens it; its
 // arrivals and fingerprints stay. With erase its issues go too, for good, but for
 // those that mail of another mailbox belongs to.
 func (db *DB) DeleteMailbox(ctx context.Context, id postroom.MailboxID, erase bool) error {
@@ -42,7 +43,7 @@ func (db *DB) DeleteMailbox(ctx context.Context, id postroom.MailboxID, erase bo
 		case err != nil:
 			return fmt.Errorf("delete mailbox %s: %w", id, err)
 		}
-		for _, statement := range []string{destroyCredential, freeLease} {
+		for _, statement := range []string{destroyCredential, destroyOutgoing, freeLease} {
 			if err := t.exec(statement, int64(id)); err != nil {
 				return fmt.Errorf("delete mailbox %s: %w", id, err)
 			}
@@ -84,9 +85,11 @@ const (
 	select a.mailbox, a.state from arrival a join mailbox b on b.id = a.mailbox
 	where a.id = $1 and b.deleted_at is null /*pg for update of a */`
 
+	// Bytes that are here no more are fetched again.
 	retryArrival = `
 	update arrival
-	set state = 'waiting', reason = 'Somebody asked for it to be tried again.', tries = 0, next_try_at = null, settled_at = null
+	set state = 'waiting', reason = 'Somebody asked for it to be tried again.', tries = 0, next_try_at = null, settled_at = null,
+		raw = (select r.id from raw r where r.id = arrival.raw and r.erased_at is null and r.expired_at is null)
 	where id = $1
 	returning db_now()`
 )

@@ -2,54 +2,86 @@ package store
 
 import (
 	"context"
+	"database/sql"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/postroom/postroom"
 )
 
-const currentNumberings = `
-	select n.id, n.mailbox, n.serial, n.protocol, n.host, n.username, n.folder, n.uid_validity, n.floor, n.position, n.begun_at
-	from numbering n
-	where n.mailbox = $1
-		and n.serial = (select max(serial) from numbering x where x.mailbox = n.mailbox and x.folder = n.folder)`
+const numberingColumns = `
+	n.id, n.mailbox, n.serial, n.protocol, n.host, n.username, n.folder, n.uid_validity, n.floor, n.position,
+	n.by_content, n.begun_at, n.ended_at`
 
-// Numberings returns the newest numbering of each folder of a mailbox.
-func (db *DB) Numberings(ctx context.Context, id postroom.MailboxID) (map[string]postroom.Numbering, error) {
-	rows, err := db.query(ctx, currentNumberings, id)
-	if err != nil {
-		return nil, fmt.Errorf("read numberings of %s: %w", id, err)
-	}
-	defer rows.Close()
-	byFolder := make(map[string]postroom.Numbering)
-	for rows.Next() {
-		var n postroom.Numbering
-		var begun int64
-		if err := rows.Scan(&n.ID, &n.Mailbox, &n.Serial, &n.Protocol, &n.Host, &n.Username, &n.Folder, &n.UIDValidity, &n.Floor, &n.Position, &begun); err != nil {
-			return nil, err
-		}
-		n.BegunAt = at(begun)
-		byFolder[n.Folder] = n
-	}
-	return byFolder, rows.Err()
-}
-
-const insertNumbering = `
-	insert into numbering (mailbox, serial, protocol, host, username, folder, uid_validity, floor, position, begun_at)
-	values ($1, (select coalesce(max(serial), 0) + 1 from numbering where mailbox = $1 and folder = $2),
-		$3, $4, $5, $2, $6, $7, $8, db_now())
-	returning id, serial, begun_at`
-
-func (t *tx) beginNumbering(n postroom.Numbering) (postroom.Numbering, error) {
+// scanNumbering reads numberingColumns, and then the rest into more.
+func scanNumbering(scan func(...any) error, more ...any) (n postroom.Numbering, err error) {
 	var begun int64
-	err := t.row(insertNumbering, n.Mailbox, n.Folder, string(n.Protocol), n.Host, n.Username, n.UIDValidity, n.Floor, n.Position).
-		Scan(&n.ID, &n.Serial, &begun)
-	n.BegunAt = at(begun)
+	var ended sql.NullInt64
+	err = scan(append([]any{&n.ID, &n.Mailbox, &n.Serial, &n.Protocol, &n.Host, &n.Username, &n.Folder, &n.UIDValidity, &n.Floor, &n.Position,
+		&n.ByContent, &begun, &ended}, more...)...)
+	n.BegunAt, n.EndedAt = at(begun), fromMicros(ended)
 	return n, err
 }
 
-// BeginNumbering enters that a folder is counted anew. Calling it again begins
-// another one.
+const currentNumberings = `select ` + numberingColumns + ` from numbering n where n.mailbox = $1 and n.ended_at is null`
+
+// Numberings returns the numbering that each folder of a mailbox is counted in now.
+// A folder whose numbering has ended, and that nobody has looked at since, has none.
+func (db *DB) Numberings(ctx context.Context, id postroom.MailboxID) (map[string]postroom.Numbering, error) {
+	rows, err := db.query(ctx, currentNumberings, id)
+	all, err := collect(rows, err, func(r *sql.Rows) (postroom.Numbering, error) { return scanNumbering(r.Scan) })
+	if err != nil {
+		return nil, fmt.Errorf("read numberings of %s: %w", id, err)
+	}
+	byFolder := make(map[string]postroom.Numbering, len(all))
+	for _, n := range all {
+		byFolder[n.Folder] = n
+	}
+	return byFolder, nil
+}
+
+const endNumbering = `update numbering set ended_at = db_now() where mailbox = $1 and folder = $2 and ended_at is null`
+
+const insertNumbering = `
+	insert into numbering (mailbox, serial, protocol, host, username, folder, uid_validity, floor, position, by_content, begun_at)
+	values ($1, (select coalesce(max(serial), 0) + 1 from numbering where mailbox = $1 and folder = $2),
+		$3, $4, $5, $2, $6, $7, $8, $9, db_now())
+	returning id, serial, begun_at`
+
+func (t *tx) beginNumbering(n postroom.Numbering) (postroom.Numbering, error) {
+	if err := t.exec(endNumbering, n.Mailbox, n.Folder); err != nil {
+		return n, err
+	}
+	var begun int64
+	err := t.row(insertNumbering, n.Mailbox, n.Folder, string(n.Protocol), n.Host, n.Username, n.UIDValidity, n.Floor, n.Position, n.ByContent).
+		Scan(&n.ID, &n.Serial, &begun)
+	n.BegunAt, n.EndedAt = at(begun), time.Time{}
+	return n, err
+}
+
+// endOtherNumberings ends those that the settings of a mailbox no longer lead to:
+// of another protocol, server or user, or of a folder that is not read any more.
+func (t *tx) endOtherNumberings(m postroom.Mailbox) error {
+	rows, err := t.rows(currentNumberings, m.ID)
+	current, err := collect(rows, err, func(r *sql.Rows) (postroom.Numbering, error) { return scanNumbering(r.Scan) })
+	if err != nil {
+		return err
+	}
+	for _, n := range current {
+		in := m.Incoming
+		if n.Protocol == in.Protocol && n.Host == in.Host && n.Username == in.Username && slices.Contains(in.Folders, n.Folder) {
+			continue
+		}
+		if err := t.exec(endNumbering, n.Mailbox, n.Folder); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// BeginNumbering enters that a folder is counted anew, and so ends the numbering
+// that it was counted in. Calling it again begins another one.
 func (db *DB) BeginNumbering(ctx context.Context, f Fence, n postroom.Numbering) (begun postroom.Numbering, err error) {
 	err = db.commit(ctx, func(t *tx) error {
 		if err := t.hold(f); err != nil {

@@ -168,40 +168,64 @@ func (t *tx) dropRaw(id postroom.RawID) error {
 func firstChunk(id postroom.RawID) int64 { return int64(id) * chunksPerRaw }
 func lastChunk(id postroom.RawID) int64  { return int64(id)*chunksPerRaw + chunksPerRaw - 1 }
 
-const rawBySum = `select id, coalesce(erased_at, 0) from raw where sha256 = $1`
+const rawBySum = `select id, erased_at is not null, expired_at is not null, damaged from raw where sha256 = $1 /*pg for share */`
 
-// knownRaw finds the bytes by their fingerprint; id 0: they were never here.
-func (t *tx) knownRaw(raw *Raw) (id postroom.RawID, erased bool, err error) {
-	var erasedAt int64
-	err = t.row(rawBySum, raw.SHA256[:]).Scan(&id, &erasedAt)
-	if noRows(err) {
-		return 0, false, nil
-	}
-	return id, erasedAt != 0, err
+// A knownRaw is what is here of bytes that come once more; id 0: they were never here.
+type knownRaw struct {
+	id                       postroom.RawID
+	erased, expired, damaged bool
 }
 
-// keepRaw makes sure that the bytes are in the database and returns their id; id
-// and erased are what knownRaw has found. The same bytes are kept once.
-func (t *tx) keepRaw(raw *Raw, id postroom.RawID, erased bool) (postroom.RawID, error) {
+// knownRaw finds bytes by their fingerprint, and locks them against being let go.
+func (t *tx) knownRaw(raw *Raw) (k knownRaw, err error) {
+	err = t.row(rawBySum, raw.SHA256[:]).Scan(&k.id, &k.erased, &k.expired, &k.damaged)
+	if noRows(err) {
+		return knownRaw{}, nil
+	}
+	return k, err
+}
+
+// isLetGo says whether bytes stay away, although they come once more: what was
+// erased, or was kept for long enough, does not come back with a copy.
+func (k knownRaw) isLetGo(first earlierArrival) bool {
+	return k.erased && first.state == postroom.ArrivalDeleted || k.expired && first.hasLetGo
+}
+
+// keepRaw makes sure that the bytes are in the database and returns their id. The
+// same bytes are kept once.
+func (t *tx) keepRaw(raw *Raw, k knownRaw) (postroom.RawID, error) {
 	switch {
-	case id == 0:
+	case k.id == 0:
 		return t.newRaw(raw)
-	case !erased:
-		return id, t.dropAhead(raw)
+	case !k.erased && !k.expired && !k.damaged:
+		return k.id, t.dropAhead(raw)
+	}
+	if err := t.emptyRaw(k.id); err != nil {
+		return 0, err
 	}
 	if raw.id != 0 { // move the chunks written ahead under the old fingerprint
 		if err := t.exec(`update raw_chunk set id = id - $1 + $2 where id between $3 and $4`,
-			firstChunk(raw.id), firstChunk(id), firstChunk(raw.id), lastChunk(raw.id)); err != nil {
+			firstChunk(raw.id), firstChunk(k.id), firstChunk(raw.id), lastChunk(raw.id)); err != nil {
 			return 0, err
 		}
 		if err := t.exec(`delete from raw where id = $1`, raw.id); err != nil {
 			return 0, err
 		}
 	}
-	if err := t.insertChunks(id, raw.written, raw.chunks); err != nil {
+	if err := t.insertChunks(k.id, raw.written, raw.chunks); err != nil {
 		return 0, err
 	}
-	return id, t.exec(`update raw set erased_at = null, chunks = $2, packed = $3 where id = $1`, id, raw.written+len(raw.chunks), raw.packed)
+	return k.id, t.exec(`update raw set erased_at = null, expired_at = null, chunks = $2, packed = $3 where id = $1`,
+		k.id, raw.written+len(raw.chunks), raw.packed)
+}
+
+// emptyRaw removes bytes and leaves their fingerprint. That there are none is said
+// first: bytes that go without that are missed (the triggers on raw_chunk).
+func (t *tx) emptyRaw(id postroom.RawID) error {
+	if err := t.exec(`update raw set chunks = 0, packed = 0, damaged = false where id = $1`, id); err != nil {
+		return err
+	}
+	return t.exec(`delete from raw_chunk where id between $1 and $2`, firstChunk(id), lastChunk(id))
 }
 
 func (t *tx) newRaw(raw *Raw) (id postroom.RawID, err error) {
@@ -261,7 +285,7 @@ func scanIDs[ID ~int64](rows *sql.Rows) (ids []ID, err error) {
 	return ids, rows.Err()
 }
 
-const rawFacts = `select size_bytes, chunks, coalesce(erased_at, 0) from raw where id = $1`
+const rawFacts = `select size_bytes, chunks, coalesce(erased_at, 0), coalesce(expired_at, 0), expired_days from raw where id = $1`
 
 const chunkByID = `select body from raw_chunk where id = $1`
 
@@ -269,18 +293,35 @@ const chunkByID = `select body from raw_chunk where id = $1`
 // is not there, or that cannot be unpacked, ends the stream with an error.
 func (db *DB) openRaw(ctx context.Context, id postroom.RawID) (body io.ReadCloser, sizeBytes int64, err error) {
 	r := &rawReader{ctx: ctx, db: db, id: id}
-	var erased int64
-	if err := db.queryRow(ctx, rawFacts, id).Scan(&sizeBytes, &r.chunks, &erased); err != nil {
+	var erased, expired, days int64
+	if err := db.queryRow(ctx, rawFacts, id).Scan(&sizeBytes, &r.chunks, &erased, &expired, &days); err != nil {
 		return nil, 0, fmt.Errorf("open raw %s: %w", id, err)
 	}
-	if erased != 0 {
-		return nil, 0, &postroom.Fault{
-			Kind: postroom.NotFound, Class: postroom.Unknown, FixBy: postroom.FixByWaiting,
-			Explanation: "The original of this mail was erased on " + at(erased).Format("2 January 2006") + ".",
-			Remedy:      "Look for it on the mail server, if it is still there.",
-		}
+	switch {
+	case erased != 0:
+		return nil, 0, rawIsGone(fmt.Sprintf("The original of this mail was erased on %s.", onDay(erased)))
+	case expired != 0:
+		return nil, 0, rawIsGone(fmt.Sprintf(
+			"Originals are kept for %s here. That of this mail was let go on %s; what was understood of it is still here.", inDays(days), onDay(expired)))
 	}
 	return r, sizeBytes, nil
+}
+
+func rawIsGone(explanation string) error {
+	return &postroom.Fault{
+		Kind: postroom.NotFound, Class: postroom.Unknown, FixBy: postroom.FixByWaiting,
+		Explanation: explanation,
+		Remedy:      "Look for it on the mail server, if it is still there.",
+	}
+}
+
+func onDay(micros int64) string { return at(micros).Format("2 January 2006") }
+
+func inDays(n int64) string {
+	if n == 1 {
+		return "1 day"
+	}
+	return fmt.Sprintf("%d days", n)
 }
 
 // OpenRaw streams the exact bytes of a message, for the parts of the program that

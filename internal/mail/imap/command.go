@@ -152,8 +152,7 @@ func (c *Client) lose(ctx context.Context, phase mail.Phase, err error) error {
 // 9051 section 4.3). refused is the server's answer when it ends the command
 // instead.
 func (c *Client) send(ctx context.Context, phase mail.Phase, words []arg) (tag string, refused reply, err error) {
-	c.tags++
-	tag = "P" + strconv.Itoa(c.tags)
+	tag = c.nextTag()
 	b := append(c.out[:0], tag...)
 	shown := append([]byte(nil), tag...)
 	for _, w := range words {
@@ -184,6 +183,11 @@ func (c *Client) send(ctx context.Context, phase mail.Phase, words []arg) (tag s
 		b = append(b, w.text...)
 	}
 	return tag, reply{}, c.write(ctx, phase, append(b, '\r', '\n'), shown)
+}
+
+func (c *Client) nextTag() string {
+	c.tags++
+	return "P" + strconv.Itoa(c.tags)
 }
 
 func (a arg) shown() string {

@@ -19,6 +19,7 @@ const (
 	wordUIDFetch   keyword = "UIDFETCH" // RFC 9586
 	wordList       keyword = "LIST"
 	wordNamespace  keyword = "NAMESPACE"
+	wordStatusOf   keyword = "STATUS"
 	wordSearch     keyword = "SEARCH"
 	wordESearch    keyword = "ESEARCH"
 	wordStatus     keyword = "OK" // and NO, BAD, BYE, PREAUTH
@@ -27,7 +28,7 @@ const (
 
 func keywordOf(word []byte) keyword {
 	for _, k := range []keyword{wordFetch, wordUIDFetch, wordExists, wordExpunge, wordRecent, wordVanished,
-		wordSearch, wordESearch, wordList, wordNamespace, wordCapability, wordEnabled} {
+		wordSearch, wordESearch, wordList, wordNamespace, wordStatusOf, wordCapability, wordEnabled} {
 		if is(word, string(k)) {
 			return k
 		}

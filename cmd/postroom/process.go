@@ -43,6 +43,7 @@ type process struct {
 	Proxies        []netip.Prefix // in front of the listener
 	AllowPlaintext bool
 	MaxMessage     int64 // bytes
+	MinFree        int64 // bytes
 	CommandTimeout time.Duration
 	DeadAfter      time.Duration
 	Log            *slog.Logger
@@ -50,6 +51,7 @@ type process struct {
 	door      *access.Door
 	mailboxes *mailbox.Desk
 	issues    *issue.Desk
+	floor     *floor
 	wakeFleet chan struct{}
 	arrived   chan struct{}
 }
@@ -60,6 +62,7 @@ func (p *process) prepare() {
 	keeper := &credential.Keeper{Store: p.In.DB, Ring: p.In.Ring}
 	p.door = &access.Door{Store: p.In.DB, Log: p.Log}
 	p.issues = &issue.Desk{Store: p.In.DB, Log: p.Log}
+	p.floor = &floor{Space: p.In.DB.Space, MinBytes: p.MinFree, Log: p.Log}
 	p.mailboxes = &mailbox.Desk{
 		Store: p.In.DB, Seal: keeper.Seal, Open: keeper.Open, Tester: p.tester(),
 		AllowPlaintext: p.AllowPlaintext, Wake: func() { work.Ring(p.wakeFleet) },
@@ -84,6 +87,7 @@ func (p *process) run(ctx context.Context) (err error) {
 		err = errors.Join(err, db.LeaveNode(ctx, node))
 	}()
 	figures := newFigures(db)
+	figures.registry.MustRegister(p.floor)
 	fleet := p.fleet(node, figures)
 	pipeline := &intake.Pipeline{Ledger: db, Node: node, Nudge: p.arrived, Filed: figures.filed, Log: p.Log}
 	janitor := &work.Loop{Name: "janitor", Turn: p.tidy, Interval: 10 * time.Minute, Log: p.Log}
@@ -142,7 +146,7 @@ func (p *process) handler(ctx context.Context, figures *figures) http.Handler {
 	}
 	people := &web.Server{
 		Door: p.door, Reader: reader, Issues: p.issues, Mailboxes: p.mailboxes, PublicURL: p.PublicURL, Proxies: p.Proxies,
-		Stopping: ctx.Done(), Log: p.Log,
+		Notice: p.notice, Stopping: ctx.Done(), Log: p.Log,
 	}
 	mux := http.NewServeMux()
 	mux.Handle(api.Prefix+"/", programs.Handler())
@@ -163,6 +167,17 @@ func (p *process) ready(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	fmt.Fprintln(w, "ready")
+	if held := p.floor.hold(); held != nil { // the pages work all the same
+		fmt.Fprintln(w, held.Explanation)
+	}
+}
+
+// notice is what stands above every page.
+func (p *process) notice(bool) *web.Notice {
+	if held := p.floor.hold(); held != nil {
+		return &web.Notice{Sentence: held.Explanation, Remedy: held.Remedy}
+	}
+	return nil
 }
 
 // newServer waits for nobody for ever. Requests end with ctx.

@@ -26,6 +26,7 @@ type serveCmd struct {
 	TLSKey         string        `help:"Its key, PEM." type:"existingfile" placeholder:"FILE"`
 	AllowPlaintext bool          `help:"Allow mail servers without encryption on other computers."`
 	MaxMessage     int64         `help:"The largest message that is brought in, in MB." default:"256"`
+	MinFree        int64         `help:"No mail is read while less than this is free on the disk of the data directory, in MB; 0: the disk may become full." default:"512"`
 	CommandTimeout time.Duration `help:"How long a mail server may keep silent while an answer is due." default:"30s"`
 	NodeTimeout    time.Duration `help:"How long a node that shares the database may be silent before others take its mailboxes." default:"6s"`
 	LogLevel       slog.Level    `help:"debug, info, warn or error." default:"info"`
@@ -57,7 +58,7 @@ func (c *serveCmd) serve(ctx context.Context, t terminal, step func(string)) (er
 	defer func() { err = errors.Join(err, in.Close()) }()
 	p := &process{
 		In: in, Alone: c.Database == "", PublicURL: c.PublicURL, Proxies: trusted, AllowPlaintext: c.AllowPlaintext,
-		MaxMessage: c.MaxMessage << 20, CommandTimeout: c.CommandTimeout, DeadAfter: c.NodeTimeout, Log: log,
+		MaxMessage: c.MaxMessage << 20, MinFree: c.MinFree << 20, CommandTimeout: c.CommandTimeout, DeadAfter: c.NodeTimeout, Log: log,
 	}
 	if p.Node, err = nodeName(c.Data); err != nil {
 		return err

@@ -15,11 +15,22 @@ type frame struct {
 	// Live is the position after which the page listens for events; below 0 it
 	// does not listen.
 	Live   int64
+	Notice *Notice // nil: there is none
 	assets *assets
 }
 
+// A Notice stands above every page for as long as it is true.
+type Notice struct {
+	Sentence, Remedy string
+	Address, Button  string // where its button leads; empty: it has none
+}
+
 func (s *Server) frame(by visitor, title, place string) frame {
-	return frame{Title: title, Place: place, Who: by.Name, Admin: by.User != 0 && by.Role == postroom.RoleAdmin, Live: -1, assets: s.assets}
+	f := frame{Title: title, Place: place, Who: by.Name, Admin: by.User != 0 && by.Role == postroom.RoleAdmin, Live: -1, assets: s.assets}
+	if s.Notice != nil && f.Who != "" {
+		f.Notice = s.Notice(f.Admin)
+	}
+	return f
 }
 
 func (f frame) asset(name string) string { return f.assets.address[name] }

@@ -135,7 +135,7 @@ func issuesAndThing(p issuesPage) templ.Component {
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}
-			if p.Trouble != nil && p.Deleted == 0 {
+			if p.Trouble != nil && p.Deleted == 0 && p.Notice == nil {
 				templ_7745c5c3_Err = troubleBanner(*p.Trouble).Render(ctx, templ_7745c5c3_Buffer)
 				if templ_7745c5c3_Err != nil {
 					return templ_7745c5c3_Err

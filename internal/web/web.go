@@ -29,6 +29,8 @@ type Server struct {
 	PublicURL string
 	// Proxies are believed what X-Forwarded-For says of where requests come from.
 	Proxies []netip.Prefix
+	// Notice is what everybody should know, or administrators; nil: there is nothing.
+	Notice func(admin bool) *Notice
 	// Stopping is closed when the process is about to end; pages that listen for news
 	// are let go then. Nil: they go with their connections.
 	Stopping <-chan struct{}

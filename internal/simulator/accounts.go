@@ -16,9 +16,14 @@ func (s *Server) AddAccount(user, password string) {
 		a.password = password
 		return
 	}
-	a := &account{name: user, password: password, folders: map[string]*folder{}}
+	a := &account{name: user, password: password, folders: map[string]*folder{}, gmail: s.options.Gmail}
 	a.lastValidity = 1_700_000_000 // as servers do that take it from the clock (RFC 9051 section 2.3.1.1)
 	a.create(inbox)
+	if a.gmail {
+		for _, name := range gmailFolders() {
+			a.create(name)
+		}
+	}
 	s.store.accounts[user] = a
 }
 
@@ -29,7 +34,7 @@ func (s *Server) Append(user, folder string, raw []byte, internalDate time.Time)
 		internalDate = time.Now()
 	}
 	err = s.change(user, folder, true, func(f *folderOf) error {
-		uid = f.append(slices.Clone(raw), internalDate, nil)
+		uid = f.account.deliver(f.folder, slices.Clone(raw), internalDate, nil).uid
 		return nil
 	})
 	return uid, err
@@ -76,7 +81,7 @@ func (s *Server) RenumberAs(user, folder string, uidValidity, first uint32) erro
 		f.validity, f.nextUID = uidValidity, first
 		f.account.lastValidity = max(f.account.lastValidity, uidValidity)
 		for i, old := range f.letters {
-			f.letters[i] = &letter{uid: f.nextUID, raw: old.raw, date: old.date, flags: old.flags}
+			f.letters[i] = &letter{uid: f.nextUID, raw: old.raw, date: old.date, flags: old.flags, mail: old.mail}
 			old.gone = true
 			f.nextUID++
 		}
@@ -96,6 +101,11 @@ func (s *Server) Numbers(user, folder string) (uidValidity, uidNext uint32, err 
 		return nil
 	})
 	return uidValidity, uidNext, err
+}
+
+// AddFolder makes an empty folder with the next UIDVALIDITY.
+func (s *Server) AddFolder(user, folder string) error {
+	return s.change(user, folder, true, func(*folderOf) error { return nil })
 }
 
 // RemoveFolder removes a folder and its messages.

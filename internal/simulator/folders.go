@@ -11,8 +11,12 @@ import (
 func (s *session) Create(name string, _ *imap.CreateOptions) error {
 	s.store.mu.Lock()
 	defer s.store.mu.Unlock()
+	name = strings.TrimSuffix(name, string(s.divider()))
 	if s.account.folders[folderKey(name)] != nil {
 		return refuse(imap.ResponseCodeAlreadyExists, "There is such a folder")
+	}
+	if !strings.HasPrefix(name, s.wire.server.options.Namespace) {
+		return refuse(imap.ResponseCodeCannot, "Mailbox name should probably be prefixed with: "+s.wire.server.options.Namespace)
 	}
 	s.account.create(name)
 	return nil
@@ -64,13 +68,23 @@ func (s *session) subscribe(name string, yes bool) error {
 }
 
 func (s *session) Namespace() (*imap.NamespaceData, error) {
-	return &imap.NamespaceData{Personal: []imap.NamespaceDescriptor{{Delim: '/'}}}, nil
+	prefix := s.wire.server.options.Namespace
+	return &imap.NamespaceData{Personal: []imap.NamespaceDescriptor{{Prefix: prefix, Delim: s.divider()}}}, nil
+}
+
+// divider is what divides the levels of a folder name.
+func (s *session) divider() rune {
+	prefix := s.wire.server.options.Namespace
+	if prefix == "" {
+		return '/'
+	}
+	return rune(prefix[len(prefix)-1])
 }
 
 func (s *session) List(w *imapserver.ListWriter, ref string, patterns []string, options *imap.ListOptions) error {
 	if len(patterns) == 0 || len(patterns) == 1 && patterns[0] == "" {
 		// A question for the delimiter (RFC 9051 section 6.3.9).
-		return w.WriteList(&imap.ListData{Attrs: []imap.MailboxAttr{imap.MailboxAttrNoSelect}, Delim: '/'})
+		return w.WriteList(&imap.ListData{Attrs: []imap.MailboxAttr{imap.MailboxAttrNoSelect}, Delim: s.divider()})
 	}
 	for _, data := range s.listed(ref, patterns, options) {
 		if err := w.WriteList(&data); err != nil {
@@ -85,13 +99,13 @@ func (s *session) listed(ref string, patterns []string, options *imap.ListOption
 	defer s.store.mu.Unlock()
 	var all []imap.ListData
 	for name, f := range s.account.folders {
-		use, special := specialUse(name)
-		matches := func(pattern string) bool { return imapserver.MatchList(name, '/', ref, pattern) }
+		use, special := specialUse(name, s.divider())
+		matches := func(pattern string) bool { return imapserver.MatchList(name, s.divider(), ref, pattern) }
 		if !slices.ContainsFunc(patterns, matches) || options.SelectSubscribed && !f.subscribed ||
 			options.SelectSpecialUse && !special {
 			continue
 		}
-		data := imap.ListData{Mailbox: name, Delim: '/'}
+		data := imap.ListData{Mailbox: name, Delim: s.divider()}
 		if special {
 			data.Attrs = append(data.Attrs, use)
 		}

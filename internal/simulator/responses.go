@@ -2,7 +2,6 @@ package simulator
 
 import (
 	"bufio"
-	"hash/fnv"
 	"io"
 	"regexp"
 	"slices"
@@ -50,7 +49,7 @@ func (w *wire) respond(in *bufio.Reader, line string, greeting bool) (bye string
 	if greeting && names(f.Ignore, "GREETING") {
 		return "", nil
 	}
-	line = w.announce(f, line)
+	line = withoutCopyUID(f, w.announce(f, line))
 	tag, _, _ := strings.Cut(line, " ")
 	switch tag {
 	case "*":
@@ -241,12 +240,15 @@ func (w *wire) withGmailID(line string, uid uint32) string {
 		return line
 	}
 	said := "UID " + strconv.FormatUint(uint64(uid), 10)
-	return strings.Replace(line, said, said+" X-GM-MSGID "+gmailID(l.raw), 1)
+	return strings.Replace(line, said, said+" X-GM-MSGID "+strconv.FormatUint(l.mail, 10), 1)
 }
 
-// gmailID makes the X-GM-MSGID of a message: the same in every folder and session.
-func gmailID(raw []byte) string {
-	h := fnv.New64a()
-	_, _ = h.Write(raw) // a hash takes everything
-	return strconv.FormatUint(h.Sum64()>>1, 10)
+var copyUID = regexp.MustCompile(`\[(?:COPYUID|APPENDUID) [^\]]*\] `)
+
+// withoutCopyUID takes away what only UIDPLUS says.
+func withoutCopyUID(f *Faults, line string) string {
+	if !f.hides("UIDPLUS") {
+		return line
+	}
+	return copyUID.ReplaceAllString(line, "")
 }

@@ -22,7 +22,8 @@ type Options struct {
 	Certificate *tls.Certificate   // nil: one for localhost and the loopback addresses
 	Mechanisms  []string           // of SASL; empty: PLAIN
 	Rev2        bool               // announces IMAP4rev2 too
-	Gmail       bool               // gives every message an X-GM-MSGID (X-GM-EXT-1)
+	Gmail       bool               // has Gmail's folders, X-GM-MSGID (X-GM-EXT-1) and ways with deleted mail
+	Namespace   string             // what personal folders other than INBOX begin with: "INBOX."; its last byte divides levels. Empty: nothing, and "/"
 	RequireID   bool               // refuses SELECT and EXAMINE before ID, as 163.com does
 	Log         *slog.Logger       // for what package imapserver complains about; nil: nowhere
 }

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"net"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -349,16 +350,19 @@ func TestGmailNumbersItsMessages(t *testing.T) {
 	if got := r.sayFor(`3 ID ("name" "x")`); !strings.Contains(got, "* ID (") {
 		t.Errorf("ID is answered %q", got)
 	}
-	r.sayFor("4 SELECT INBOX")
-	got := r.sayFor("5 UID FETCH 1:* (UID FLAGS X-GM-MSGID)")
-	ids := map[string]int{}
-	for line := range strings.Lines(got) {
-		if _, rest, ok := strings.Cut(line, "X-GM-MSGID "); ok {
-			ids[strings.Fields(rest)[0]]++
+	ids := func(folder string) []string {
+		r.sayFor("4 SELECT " + folder)
+		var ids []string
+		for line := range strings.Lines(r.sayFor("5 UID FETCH 1:* (UID FLAGS X-GM-MSGID)")) {
+			if _, rest, ok := strings.Cut(line, "X-GM-MSGID "); ok {
+				ids = append(ids, strings.Fields(rest)[0])
+			}
 		}
+		return ids
 	}
-	if len(ids) != 2 {
-		t.Errorf("FETCH is answered %q, want two ids for three messages of which two are the same", got)
+	in, all := ids("INBOX"), ids(`"[Gmail]/All Mail"`)
+	if len(in) != 3 || in[0] == in[2] || !slices.Equal(in, all) {
+		t.Errorf("the ids are %q and in All Mail %q, want three, and the same there", in, all)
 	}
 	if !strings.Contains(r.greeting, "X-GM-EXT-1") {
 		t.Errorf("the greeting is %q, want X-GM-EXT-1 in it", r.greeting)

@@ -136,6 +136,11 @@ func (s *session) Store(w *imapserver.FetchWriter, set imap.NumSet, flags *imap.
 		letters = append(letters, s.view.rows[i].letter)
 	}
 	s.view.folder.setFlags(letters, flags.Op, flags.Flags)
+	if s.account.gmail { // which expunges by itself what is marked, unless a setting says otherwise
+		s.account.expunge(s.view.folder, func(l *letter) bool {
+			return slices.Contains(letters, l) && hasFlag(l.flags, imap.FlagDeleted)
+		})
+	}
 	var found []found
 	for _, i := range picked {
 		s.view.rows[i].version = s.view.folder.version // told here, or not wanted
@@ -161,7 +166,7 @@ func (s *session) Expunge(_ *imapserver.ExpungeWriter, uids *imap.UIDSet) error 
 	}
 	s.store.mu.Lock()
 	defer s.store.mu.Unlock()
-	s.view.folder.remove(func(l *letter) bool {
+	s.account.expunge(s.view.folder, func(l *letter) bool {
 		return hasFlag(l.flags, imap.FlagDeleted) && (uids == nil || uids.Contains(imap.UID(l.uid)))
 	})
 	return nil
@@ -194,14 +199,14 @@ func (s *session) transfer(set imap.NumSet, to string, remove bool) (*imap.CopyD
 	for _, i := range s.view.pick(set) {
 		l := s.view.rows[i].letter
 		data.SourceUIDs.AddNum(imap.UID(l.uid))
-		data.DestUIDs.AddNum(imap.UID(target.append(l.raw, l.date, l.flags)))
+		data.DestUIDs.AddNum(imap.UID(s.account.copyTo(target, l).uid))
 		moved[l] = true
 	}
 	if len(moved) == 0 {
 		return nil, nil // OK without COPYUID: an empty set cannot be written (RFC 4315 section 3)
 	}
 	if remove {
-		s.view.folder.remove(func(l *letter) bool { return moved[l] })
+		s.account.expunge(s.view.folder, func(l *letter) bool { return moved[l] })
 	}
 	return data, nil
 }
@@ -221,7 +226,7 @@ func (s *session) Append(name string, r imap.LiteralReader, options *imap.Append
 	if date.IsZero() {
 		date = time.Now()
 	}
-	return &imap.AppendData{UIDValidity: f.validity, UID: imap.UID(f.append(raw, date, options.Flags))}, nil
+	return &imap.AppendData{UIDValidity: f.validity, UID: imap.UID(s.account.deliver(f, raw, date, options.Flags).uid)}, nil
 }
 
 // folder finds a folder of the account, under the lock of the store.
@@ -236,11 +241,13 @@ func refuse(code imap.ResponseCode, text string) error {
 	return &imap.Error{Type: imap.StatusResponseTypeNo, Code: code, Text: text}
 }
 
-// specialUse guesses the use of a folder by its name (RFC 6154).
-func specialUse(name string) (imap.MailboxAttr, bool) {
+// specialUse guesses the use of a folder by the last part of its name (RFC 6154).
+func specialUse(name string, divider rune) (imap.MailboxAttr, bool) {
+	last := name[strings.LastIndexByte(name, byte(divider))+1:]
 	use, ok := map[string]imap.MailboxAttr{
 		"sent": imap.MailboxAttrSent, "drafts": imap.MailboxAttrDrafts, "trash": imap.MailboxAttrTrash,
 		"junk": imap.MailboxAttrJunk, "archive": imap.MailboxAttrArchive,
-	}[strings.ToLower(name)]
+		"all mail": imap.MailboxAttrAll, "sent mail": imap.MailboxAttrSent, "spam": imap.MailboxAttrJunk,
+	}[strings.ToLower(last)]
 	return use, ok
 }

@@ -20,6 +20,8 @@ type account struct {
 	name, password string
 	folders        map[string]*folder
 	lastValidity   uint32
+	gmail          bool
+	lastMail       uint64 // of Gmail's, ever given out
 }
 
 // A folder counts every change in version, so that a session sees at once whether
@@ -41,7 +43,8 @@ type letter struct {
 	flags []imap.Flag
 	// version is that of the folder when the flags last changed.
 	version uint64
-	gone    bool // expunged
+	gone    bool   // expunged
+	mail    uint64 // X-GM-MSGID, the same in every folder; 0: not at Gmail
 
 	// By POP3:
 	retrieved int  // times
@@ -90,12 +93,12 @@ func (f *folder) touch() {
 	f.changed = make(chan struct{})
 }
 
-func (f *folder) append(raw []byte, date time.Time, flags []imap.Flag) uint32 {
+func (f *folder) append(raw []byte, date time.Time, flags []imap.Flag) *letter {
 	l := &letter{uid: f.nextUID, raw: raw, date: date, flags: slices.Clone(flags)}
 	f.nextUID++
 	f.letters = append(f.letters, l)
 	f.touch()
-	return l.uid
+	return l
 }
 
 func (f *folder) remove(doomed func(*letter) bool) {

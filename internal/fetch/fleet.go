@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"maps"
 	"slices"
+	"sync"
 	"time"
 
 	"golang.org/x/sync/errgroup"
@@ -53,10 +54,14 @@ type Fleet struct {
 	CommandTimeout  time.Duration // 0: 30 seconds without an answer
 	DeadAfter       time.Duration // 0: 6 seconds; a node without a heartbeat is dead
 	FirstRetry      time.Duration // 0: a minute; between two tries of one message
+	SeatHold        time.Duration // 0: 15 seconds; a mailbox's turn, where a server takes fewer connections than there are mailboxes
 	Retry           work.Delay    // zero: from 5 seconds to 15 minutes; between tries of a server in trouble
 	Log             *slog.Logger
 
-	gate    work.Gate
+	gate    work.Gate  // connections being opened
+	seats   work.Seats // connections that are open
+	servers servers
+	mu      sync.Mutex // held to change readers, and to look there from elsewhere
 	readers map[postroom.MailboxID]*running
 }
 
@@ -109,6 +114,7 @@ func (f *Fleet) lookAfter(ctx context.Context) error {
 
 func (f *Fleet) withDefaults() {
 	f.readers = make(map[postroom.MailboxID]*running)
+	f.seats = work.Seats{Hold: f.SeatHold}
 	f.gate = work.Gate{Total: 32, PerKey: 8, Spread: 200 * time.Millisecond}
 	if f.MaxMessageBytes == 0 {
 		f.MaxMessageBytes = defaultMaxMessage
@@ -219,7 +225,9 @@ func (f *Fleet) start(ctx context.Context, o store.Owned) {
 		r.nextTry = o.NextTryAt
 	}
 	r.stopped = o.State == postroom.MailboxNeedsSignIn && o.NextTryAt.IsZero()
+	f.mu.Lock()
 	f.readers[o.Fence.Mailbox] = r
+	f.mu.Unlock()
 	go func() {
 		defer close(r.done)
 		r.run(ctx)
@@ -233,7 +241,20 @@ func (f *Fleet) stop(readers []*running) {
 	}
 	for _, r := range readers {
 		<-r.done
+		f.mu.Lock()
 		delete(f.readers, r.fence.Mailbox)
+		f.mu.Unlock()
+	}
+}
+
+// Nudge has the reader of a mailbox look whether there is something to do. It does
+// nothing where the mailbox is not read here.
+func (f *Fleet) Nudge(id postroom.MailboxID) {
+	f.mu.Lock()
+	r := f.readers[id]
+	f.mu.Unlock()
+	if r != nil {
+		r.nudge()
 	}
 }
 

@@ -174,6 +174,9 @@ func (s *imapSession) follow(ctx context.Context) error {
 		if err := s.listen(ctx, time.Now().Add(s.interval())); err != nil {
 			return err
 		}
+		if s.seat.MakeRoom() {
+			return nil
+		}
 	}
 }
 
@@ -205,6 +208,9 @@ func (s *imapSession) news(ctx context.Context, sweep time.Time) (bool, error) {
 	}
 	if ok && next.Before(sweep) {
 		sweep = next
+	}
+	if until, limited := s.seat.Until(); limited && until.Before(sweep) {
+		sweep = until
 	}
 	wait := max(time.Until(sweep), 50*time.Millisecond) // the database's clock may be behind ours
 	if s.client.Has("IDLE") && s.selected == s.m.Incoming.Folders[0] {

@@ -49,6 +49,8 @@ type reader struct {
 	session session // while there is one
 	compare bool    // somebody waits for a comparison
 
+	seat *work.Seat // among the connections to the server; the last one there was
+
 	m     postroom.Mailbox
 	login Login
 }
@@ -110,6 +112,7 @@ func (r *reader) pause(ctx context.Context) bool {
 		case <-due:
 			return true
 		case <-r.wake:
+			r.weighAgain(ctx)
 			if !r.wantsCompare() {
 				continue
 			}
@@ -127,11 +130,17 @@ func (r *reader) sit(ctx context.Context) error {
 	if err := r.load(ctx); err != nil {
 		return err
 	}
+	var err error
+	if r.seat, err = r.fleet.seats.Take(ctx, r.server(), r.urgency()); err != nil {
+		return err
+	}
+	defer r.seat.Leave()
 	w := &watch{reader: r, numberings: make(map[string]*folder)}
 	s, err := r.open(ctx, w)
 	if err != nil {
 		return err
 	}
+	r.fleet.servers.opened(r.server(), r.m.ID, time.Now())
 	w.session = s
 	r.keep(s)
 	defer func() {
@@ -171,6 +180,11 @@ func (r *reader) note(ctx context.Context, err error, survived bool) error {
 		return nil
 	}
 	r.failures++
+	fault, room := r.weigh(fault)
+	if room { // it is the server's turns that this mailbox waits for from now on
+		r.nextTry = time.Now().Add(rand.N(time.Second))
+		return nil
+	}
 	r.fleet.Troubled(fault)
 	if survived && fault.Kind == postroom.Delayed && fault.RetryAfter == 0 {
 		r.nextTry = time.Now().Add(rand.N(time.Second))

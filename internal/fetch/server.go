@@ -3,6 +3,7 @@ package fetch
 import (
 	"fmt"
 	"maps"
+	"slices"
 	"sync"
 	"time"
 
@@ -86,6 +87,16 @@ func (s *servers) inTrouble(address string, now time.Time) (refused int, trouble
 	return refused, refused >= several && refused > len(known.let)
 }
 
+// refusedAt are the mailboxes whose passwords a server has refused lately.
+func (s *servers) refusedAt(address string) []postroom.MailboxID {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if known := s.known[address]; known != nil {
+		return slices.Collect(maps.Keys(known.refused))
+	}
+	return nil
+}
+
 // isFull notes that a server took no further connection while this node has so
 // many others there, and says whether that is now known to be all that it takes:
 // one refusal may be for a mailbox's own sake, when its owner has many programs
@@ -114,12 +125,14 @@ func (k *server) forget(now time.Time) {
 }
 
 // serverRefuses is the Fault for a server that refuses the passwords of several
-// mailboxes at once. refusal is what it means for this one alone.
-func serverRefuses(host string, mailboxes int, refusal *postroom.Fault) *postroom.Fault {
+// mailboxes at once. refusal is what it means for this one alone; the pauses are
+// those of a refused password, since too many tries lock accounts.
+func (r *reader) serverRefuses(mailboxes int, refusal *postroom.Fault) *postroom.Fault {
 	return &postroom.Fault{
 		Kind: postroom.Delayed, Class: postroom.ServerBusy, FixBy: postroom.FixByWaiting,
-		Explanation: fmt.Sprintf("%s has refused the passwords of %d mailboxes within a few minutes, all of which worked before. Most likely the server itself is in trouble.", host, mailboxes),
+		Explanation: fmt.Sprintf("%s has refused the passwords of %d mailboxes within a few minutes, all of which worked before. Most likely the server itself is in trouble.", r.m.Incoming.Host, mailboxes),
 		Remedy:      "Nothing has to be done now: Postroom keeps trying and reads on by itself. If passwords were changed for all of these mailboxes, enter the new ones.",
+		RetryAfter:  refusedPause(r.failures),
 		Reply:       refusal.Reply,
 		Err:         refusal,
 	}

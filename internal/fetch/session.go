@@ -60,7 +60,7 @@ type told struct {
 
 // open makes a connection for a watch, in its turn.
 func (r *reader) open(ctx context.Context, w *watch) (session, error) {
-	leave, err := r.fleet.gate.Enter(ctx, r.m.Incoming.Host, r.m.LastArrivalAt.UnixMicro())
+	leave, err := r.fleet.gate.Enter(ctx, r.server(), r.urgency())
 	if err != nil {
 		return nil, err
 	}

@@ -11,6 +11,8 @@ import (
 // directories have outages, and too many tries lock accounts.
 var refused = []time.Duration{time.Minute, 15 * time.Minute, time.Hour, 6 * time.Hour, 24 * time.Hour}
 
+func refusedPause(failures int) time.Duration { return refused[min(max(failures, 1), len(refused))-1] }
+
 // recheck is how often a mailbox is looked at while a person must repair something.
 const recheck = time.Hour
 
@@ -22,7 +24,7 @@ func (r *reader) plan(fault *postroom.Fault) store.Trouble {
 	switch fault.Kind {
 	case postroom.NeedsSignIn:
 		if r.login.HasWorked {
-			t.NextTry = now.Add(refused[min(r.failures, len(refused))-1])
+			t.NextTry = now.Add(refusedPause(r.failures))
 		}
 	case postroom.NeedsRepair, postroom.Invalid, postroom.NotFound:
 		t.NextTry = now.Add(recheck)

@@ -64,7 +64,7 @@ func (w *wire) run() {
 	var both sync.WaitGroup
 	both.Go(func() {
 		defer w.cut()
-		w.responses(bufio.NewReader(back))
+		w.responses(bufio.NewReaderSize(back, 1<<10)) // small, for there may be thousands that wait
 	})
 	w.commands()
 	w.cut()
@@ -89,7 +89,7 @@ func (w *wire) bye(reason string) {
 
 // commands reads what the client sends, until there is no more.
 func (w *wire) commands() {
-	in := bufio.NewReader(w.connection())
+	in := bufio.NewReaderSize(w.connection(), 512)
 	select {
 	case <-w.greeted:
 	case <-w.stop:
@@ -108,7 +108,7 @@ func (w *wire) commands() {
 				return
 			}
 			if answered && c.name == "STARTTLS" {
-				in = bufio.NewReader(w.connection()) // what was sent ahead in the clear is dropped (RFC 9051 section 6.2.1)
+				in.Reset(w.connection()) // what was sent ahead in the clear is dropped (RFC 9051 section 6.2.1)
 			}
 			if answered {
 				if err := swallow(in, line); err != nil {

@@ -60,11 +60,31 @@ func (t *tx) beginNumbering(n postroom.Numbering) (postroom.Numbering, error) {
 	return n, err
 }
 
+// numberFrom begins the numbering of a folder of a mailbox that has just been proven.
+func (t *tx) numberFrom(m postroom.Mailbox, n postroom.Numbering) error {
+	if !m.ProvenAt.IsZero() {
+		current, err := t.currentNumberings(m.ID)
+		if err != nil || slices.ContainsFunc(current, n.IsSame) {
+			return err
+		}
+		n.Floor = postroom.FloorByDate
+		if m.Start.Kind == postroom.StartAll {
+			n.Floor = 0
+		}
+	}
+	_, err := t.beginNumbering(n)
+	return err
+}
+
+func (t *tx) currentNumberings(id postroom.MailboxID) ([]postroom.Numbering, error) {
+	rows, err := t.rows(currentNumberings, id)
+	return collect(rows, err, func(r *sql.Rows) (postroom.Numbering, error) { return scanNumbering(r.Scan) })
+}
+
 // endOtherNumberings ends those that the settings of a mailbox no longer lead to:
 // of another protocol, server or user, or of a folder that is not read any more.
 func (t *tx) endOtherNumberings(m postroom.Mailbox) error {
-	rows, err := t.rows(currentNumberings, m.ID)
-	current, err := collect(rows, err, func(r *sql.Rows) (postroom.Numbering, error) { return scanNumbering(r.Scan) })
+	current, err := t.currentNumberings(m.ID)
 	if err != nil {
 		return err
 	}
@@ -96,46 +116,48 @@ func (db *DB) BeginNumbering(ctx context.Context, f Fence, n postroom.Numbering)
 	return begun, nil
 }
 
-const proveMailbox = `
-	update mailbox set state = 'active', state_since = case when state = 'active' then state_since else db_now() end,
-		fault = null, next_try_at = null, failures = 0,
-		proven_at = coalesce(proven_at, db_now()), start_at = coalesce(start_at, db_now()), updated_at = db_now()
-	where id = $1 and version = $2 and state = 'draft' and deleted_at is null
-	returning version, proven_at`
+// A NumberingCount is a numbering with what became of the messages in it.
+type NumberingCount struct {
+	postroom.Numbering
+	Counts map[postroom.ArrivalState]int64 // a state without arrivals is missing
+}
 
-// RecordProof makes a draft active: the server let us in and showed these
-// folders. Their numberings begin in the same commit, so that the boundary
-// between old mail and new is the moment of the proof and no other.
-// A mailbox that is no draft any more, or whose settings have changed since
-// version, is left as it is; proven is then zero.
-func (db *DB) RecordProof(ctx context.Context, f Fence, settings int64, folders []postroom.Numbering) (proven time.Time, err error) {
-	err = db.commit(ctx, func(t *tx) error {
-		proven = time.Time{}
-		if err := t.hold(f); err != nil {
-			return err
+const allNumberings = `select ` + numberingColumns + ` from numbering n where n.mailbox = $1 order by n.begun_at, n.id`
+
+const numberingCounts = `select numbering, state, count(*) from arrival where mailbox = $1 group by numbering, state`
+
+// NumberingCounts returns all numberings of a mailbox, in the order in which they
+// began, with what became of the messages in each.
+func (db *DB) NumberingCounts(ctx context.Context, id postroom.MailboxID) ([]NumberingCount, error) {
+	rows, err := db.query(ctx, numberingCounts, id)
+	counts := make(map[postroom.NumberingID]map[postroom.ArrivalState]int64)
+	_, err = collect(rows, err, func(r *sql.Rows) (struct{}, error) {
+		var n postroom.NumberingID
+		var state postroom.ArrivalState
+		var count int64
+		err := r.Scan(&n, &state, &count)
+		if counts[n] == nil {
+			counts[n] = make(map[postroom.ArrivalState]int64)
 		}
-		var version, provenAt int64
-		err := t.row(proveMailbox, f.Mailbox, settings).Scan(&version, &provenAt)
-		if noRows(err) {
-			return nil
-		}
-		if err != nil {
-			return err
-		}
-		for _, n := range folders {
-			if _, err := t.beginNumbering(n); err != nil {
-				return err
-			}
-		}
-		proven = at(provenAt)
-		t.event(postroom.Event{
-			ID: fmt.Sprintf("mailbox.proven:%d", f.Mailbox), Type: postroom.EventMailboxChanged, At: proven, Mailbox: f.Mailbox,
-		})
-		return t.exec(`update credential set worked_at = db_now() where mailbox = $1`, f.Mailbox)
+		counts[n][state] = count
+		return struct{}{}, err
 	})
 	if err != nil {
-		return time.Time{}, fmt.Errorf("record proof of %s: %w", f.Mailbox, err)
+		return nil, fmt.Errorf("count arrivals of %s: %w", id, err)
 	}
-	db.step("mailbox proven")
-	return proven, nil
+	rows, err = db.query(ctx, allNumberings, id)
+	list, err := collect(rows, err, func(r *sql.Rows) (NumberingCount, error) {
+		n, err := scanNumbering(r.Scan)
+		return NumberingCount{n, counts[n.ID]}, err
+	})
+	if err != nil {
+		return nil, fmt.Errorf("list numberings of %s: %w", id, err)
+	}
+	return list, nil
+}
+
+// NumberingCounts returns all numberings of a mailbox, in the order in which they
+// began, with what became of the messages in each.
+func (r *Reader) NumberingCounts(ctx context.Context, id postroom.MailboxID) ([]NumberingCount, error) {
+	return r.db.NumberingCounts(ctx, id)
 }

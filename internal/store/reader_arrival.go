@@ -5,6 +5,7 @@ import (
 	"database/sql"
 	"fmt"
 	"slices"
+	"time"
 
 	"github.com/postroom/postroom"
 )
@@ -25,12 +26,23 @@ type ArrivalLine struct {
 	// MessageID is empty for an administrator who may not see the mail.
 	MessageID string
 	Issue     postroom.IssueID // 0: not filed
+
+	// AfterImport is what was to happen to the message on the server once it was here;
+	// Due says that it still is, DueReason why it was not done, or what was done instead.
+	AfterImport postroom.AfterImport // empty: its bytes have not come
+	MoveTo      string
+	Due         bool
+	DueReason   string
+	// GoneAt is since when the server does not show the name (POP3); zero: it does.
+	GoneAt    time.Time
+	ByContent bool // the server has no lasting names: the content tells its mail apart
 }
 
 const arrivalColumns = `a.id, a.mailbox, a.numbering, a.uid, a.uidl, a.occurrence, a.state, a.reason, a.seen_at, a.internal_date,
 	a.size_bytes, a.gmail_id, a.raw, a.mail, a.entry, a.settled_at`
 
-const arrivalFacts = `n.folder, n.uid_validity, case when ` + seesMailbox + ` then coalesce(m.message_id, '') else '' end, e.issue`
+const arrivalFacts = `n.folder, n.uid_validity, case when ` + seesMailbox + ` then coalesce(m.message_id, '') else '' end, e.issue,
+	a.after_import, a.after_folder, a.due_action <> '' and n.ended_at is null, a.due_reason, a.gone_at, n.by_content`
 
 const arrivalTables = `arrival a join mailbox b on b.id = a.mailbox join numbering n on n.id = a.numbering
 	left join mail m on m.id = a.mail left join entry e on e.id = a.entry`
@@ -114,12 +126,14 @@ func (r *Reader) Arrival(ctx context.Context, v postroom.Viewer, id postroom.Arr
 func scanArrivalLine(row interface{ Scan(...any) error }) (ArrivalLine, error) {
 	var l ArrivalLine
 	var seenAt int64
-	var internalDate, settledAt, raw, mail, entry, issue sql.NullInt64
+	var internalDate, settledAt, raw, mail, entry, issue, gone sql.NullInt64
 	var gmail int64
 	err := row.Scan(&l.ID, &l.Mailbox, &l.Numbering, &l.Name.UID, &l.Name.UIDL, &l.Name.Occurrence, &l.State, &l.Reason, &seenAt, &internalDate,
-		&l.SizeBytes, &gmail, &raw, &mail, &entry, &settledAt, &l.Folder, &l.UIDValidity, &l.MessageID, &issue)
+		&l.SizeBytes, &gmail, &raw, &mail, &entry, &settledAt, &l.Folder, &l.UIDValidity, &l.MessageID, &issue,
+		&l.AfterImport, &l.MoveTo, &l.Due, &l.DueReason, &gone, &l.ByContent)
 	l.GmailID = uint64(gmail)
 	l.SeenAt, l.InternalDate, l.SettledAt = at(seenAt), fromMicros(internalDate), fromMicros(settledAt)
+	l.GoneAt = fromMicros(gone)
 	l.Raw, l.Mail, l.Entry = postroom.RawID(raw.Int64), postroom.MailID(mail.Int64), postroom.EntryID(entry.Int64)
 	l.Issue = postroom.IssueID(issue.Int64)
 	return l, err

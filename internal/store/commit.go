@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"runtime/debug"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/jackc/pgx/v5/pgconn"
@@ -27,6 +28,7 @@ const maxLocks = 1000
 // by its connection, which is made anew.
 const (
 	connectTimeout = 10 * time.Second
+	cutTimeout     = time.Second // for how long a commit tries again by itself; who asked for it does later
 	commitTimeout  = 2 * time.Minute
 )
 
@@ -221,7 +223,7 @@ func (s *committer) apart(ctx context.Context, members []*member) (told bool) {
 // attempt commits members together, again where the database gave up for a reason
 // that may be gone. An error is everybody's, and has been given to them.
 func (s *committer) attempt(ctx context.Context, members []*member) (told bool, err error) {
-	careful := false
+	careful, began := false, time.Now()
 	for try := 0; ; try++ {
 		told, err = s.joined(ctx, members, careful)
 		if err == nil {
@@ -231,7 +233,7 @@ func (s *committer) attempt(ctx context.Context, members []*member) (told bool, 
 			careful = true
 			continue
 		}
-		if try < 5 && worthAnotherTry(err) {
+		if try < 5 && (worthAnotherTry(err) || s.wasCut(err) && time.Since(began) < cutTimeout) {
 			time.Sleep(time.Duration(try*try) * 5 * time.Millisecond)
 			continue
 		}
@@ -319,7 +321,7 @@ func (s *committer) joined(ctx context.Context, members []*member, careful bool)
 	}
 	s.db.step("before a commit")
 	if err := s.exec(ctx, "commit"); err != nil {
-		return false, err
+		return false, fmt.Errorf("%w: %w", errAtCommit, err)
 	}
 	s.db.step("after a commit")
 	s.db.commits.Add(1)
@@ -413,6 +415,23 @@ const appendEvent = `
 func worthAnotherTry(err error) bool {
 	var pg *pgconn.PgError
 	return errors.As(err, &pg) && (pg.Code == "40P01" || pg.Code == "40001")
+}
+
+// errAtCommit says that a transaction failed at its last step. Where the connection
+// ended there, nobody knows whether it was made durable.
+var errAtCommit = errors.New("at the end")
+
+// wasCut says whether the connection to PostgreSQL ended before the last step of a
+// transaction: the server was stopped or has crashed, and nothing of it is there.
+func (s *committer) wasCut(err error) bool {
+	if s.db.dialect != dialectPostgres || errors.Is(err, errAtCommit) {
+		return false
+	}
+	var pg *pgconn.PgError
+	if errors.As(err, &pg) {
+		return strings.HasPrefix(pg.Code, "08") || strings.HasPrefix(pg.Code, "57P")
+	}
+	return isCut(err)
 }
 
 func (s *committer) statement(ctx context.Context, query string) (*sql.Stmt, error) {

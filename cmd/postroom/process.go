@@ -124,9 +124,14 @@ func (p *process) fleet(node postroom.NodeID, figures *figures) *fetch.Fleet {
 	}
 }
 
-// tidy erases what was deleted long ago and sweeps what a crash left behind.
+// tidy erases what was deleted long ago, lets go of originals that have been kept for
+// long enough, and sweeps what a crash left behind.
 func (p *process) tidy(ctx context.Context) (did int, next time.Time, err error) {
 	more, err := p.issues.Erase(ctx, time.Now())
+	if err != nil {
+		return 0, time.Time{}, err
+	}
+	expired, err := p.In.DB.ExpireRaw(ctx, time.Now(), 1000)
 	if err != nil {
 		return 0, time.Time{}, err
 	}
@@ -134,7 +139,7 @@ func (p *process) tidy(ctx context.Context) (did int, next time.Time, err error)
 	if more {
 		swept++
 	}
-	return swept, time.Time{}, err
+	return swept + expired, time.Time{}, err
 }
 
 // handler is everything that answers over HTTP.

@@ -211,13 +211,13 @@ func (d *dialogue) exchange(argument, prompt string, session *lineLogin) (cancel
 	var response []byte // nil: none yet
 	if hasInitial {
 		if response, err = fromBase64(initial); err != nil {
-			return true, nil //nolint:nilerr // the client is told, the connection goes on
+			return true, nil // the client is told, the connection goes on
 		}
 	}
 	for {
 		challenge, done, err := server.Next(response)
 		if done || err != nil {
-			return false, nil //nolint:nilerr // session knows the verdict
+			return false, nil // session knows the verdict
 		}
 		if err := d.tell(answer{line: prompt + toBase64(challenge)}); err != nil {
 			return false, err
@@ -230,7 +230,7 @@ func (d *dialogue) exchange(argument, prompt string, session *lineLogin) (cancel
 			return true, nil
 		}
 		if response, err = fromBase64(line); err != nil {
-			return true, nil //nolint:nilerr // as above
+			return true, nil // as above
 		}
 	}
 }

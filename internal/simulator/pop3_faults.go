@@ -5,10 +5,9 @@ import (
 	"time"
 )
 
-// POP3Faults are what goes wrong only by POP3. A fault of LIST, UIDL and what they
-// name holds for sessions that sign in from then on.
+// POP3Faults are what goes wrong only by POP3.
 type POP3Faults struct {
-	UIDLs      UIDLs
+	UIDLs      UIDLs         // for sessions that sign in from then on
 	SizesOffBy int64         // what LIST says too much, or below 0 too little
 	LoginDelay time.Duration // between two logins to an account; sooner is refused (RFC 2449 section 6.5)
 	// Expire is announced as EXPIRE: "30", "NEVER". With "0" what was RETRieved is

@@ -169,23 +169,27 @@ func (s *smtpSession) to(argument string) (answer, error) {
 func (s *smtpSession) text() (end bool, err error) {
 	var all bytes.Buffer
 	read := int64(0)
+	atStart := true // of a line: only CRLF ends one (RFC 5321 section 2.3.8)
 	for {
 		line, err := s.in.ReadBytes('\n')
 		if err != nil {
 			return true, err
 		}
-		if bytes.Equal(line, []byte(".\r\n")) {
+		if atStart && bytes.Equal(line, []byte(".\r\n")) {
 			break
 		}
 		read += int64(len(line))
 		if most := s.faults().SMTP.CutInData; most > 0 && read >= most {
 			return true, nil
 		}
-		if read > s.server.options.MaxSize {
-			s.over = true
-			continue
+		text := line
+		if atStart {
+			text = bytes.TrimPrefix(line, []byte("."))
 		}
-		all.Write(bytes.TrimPrefix(line, []byte(".")))
+		atStart = bytes.HasSuffix(line, []byte("\r\n"))
+		if s.over = s.over || read > s.server.options.MaxSize; !s.over {
+			all.Write(text)
+		}
 	}
 	s.mail.Raw, s.ended = all.Bytes(), true
 	s.note(".", "")

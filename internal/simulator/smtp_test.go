@@ -98,7 +98,7 @@ func TestAMessageIsTakenAndDelivered(t *testing.T) {
 		{"RCPT TO:<Bert@Example.Net>", "250 2.1.5 OK"},
 		{".", "502 5.5.1 Command not implemented"},
 		{"DATA", "354 End data with <CR><LF>.<CR><LF>"},
-		{"Subject: a\r\n\r\n..dot\r\nQUIT\r\n.", "250 2.0.0 OK: taken"},
+		{"Subject: a\r\n\r\n..dot\r\nbare\n.\r\nQUIT\r\n.", "250 2.0.0 OK: taken"},
 		{"NOOP", "250 2.0.0 OK"},
 		{"MAIL FROM:<" + anna + ">", "250 2.1.0 OK"},
 		{"RSET", "250 2.0.0 OK"},
@@ -108,7 +108,7 @@ func TestAMessageIsTakenAndDelivered(t *testing.T) {
 	if got := r.rest(); got != "" {
 		t.Errorf("after QUIT comes %q", got)
 	}
-	raw := "Subject: a\r\n\r\n.dot\r\nQUIT\r\n"
+	raw := "Subject: a\r\n\r\n.dot\r\nbare\n.\r\nQUIT\r\n"
 	want := []Accepted{{User: anna, From: anna, To: []string{"x@example.com", "Bert@Example.Net"}, Raw: []byte(raw)}}
 	if got := p.Accepted(); !reflect.DeepEqual(got, want) {
 		t.Errorf("Accepted returns %+v, want %+v", got, want)

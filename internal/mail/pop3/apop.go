@@ -2,7 +2,7 @@ package pop3
 
 import (
 	"context"
-	"crypto/md5" //nolint:gosec // APOP is made of it (RFC 1939 section 7)
+	"crypto/md5"
 	"encoding/hex"
 	"strings"
 
@@ -13,7 +13,7 @@ import (
 // 1939 section 7). A refusal does not count as one of the password: the server
 // may well know it in a form of which no digest can be made.
 func (c *Client) apop(ctx context.Context) (hasTold bool, err error) {
-	sum := md5.Sum([]byte(apopTimestamp(c.greeting) + c.login.Secret.Reveal())) //nolint:gosec // see above
+	sum := md5.Sum([]byte(apopTimestamp(c.greeting) + c.login.Secret.Reveal())) //nolint:gosec // APOP is made of it
 	return false, c.secretCommand(ctx, mail.PhaseAuth, "APOP "+c.login.Username+" ", hex.EncodeToString(sum[:]))
 }
 

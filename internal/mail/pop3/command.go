@@ -8,6 +8,7 @@ import (
 	"os"
 	"strings"
 	"time"
+	"unicode"
 
 	"github.com/postroom/postroom"
 	"github.com/postroom/postroom/internal/mail"
@@ -202,11 +203,18 @@ func (c *Client) stranger(phase mail.Phase, line string) *mail.Refusal {
 		Err: errors.New("this is not an answer of a POP3 server")}
 }
 
-// clean makes what a server said fit for people: without secrets, and no longer
-// than helps.
+// clean makes what a server said fit for people: one line without secrets, no
+// longer than helps.
 func (c *Client) clean(line string) string {
 	const enough = 1000
-	return c.login.Scrub(strings.ToValidUTF8(line[:min(len(line), enough)], "�"))
+	line = c.login.Scrub(strings.ToValidUTF8(line, "�"))
+	line = strings.Map(func(r rune) rune {
+		if unicode.IsControl(r) {
+			return ' '
+		}
+		return r
+	}, line)
+	return strings.ToValidUTF8(line[:min(len(line), enough)], "")
 }
 
 // lose closes the connection for good and says why: the end of ctx if that was

@@ -23,6 +23,7 @@ func FuzzResponses(f *testing.F) {
 		"-ERR\r\n-ERR\r\n+OK 3 1\r\n",
 		"+OK\r\nSASL PLAIN\r\nEXPIRE 0 USER\r\nLOGIN-DELAY 5\r\n.\r\n+\r\n+ eyJ9\r\n-ERR [AUTH] no\r\n",
 		"+OK <1@b>\r\n-ERR\r\n+OK\r\n",
+		"0\r0\n0",
 		"\r\n\r\n+ok [\r\n-err [ ] x\r\n+OK\r\n. \r\n",
 	} {
 		f.Add([]byte(seed))

@@ -42,6 +42,34 @@ func (k *Keeper) Open(ctx context.Context, id postroom.MailboxID) (kind string, 
 	return kept.Kind, secret, !kept.WorkedAt.IsZero(), nil
 }
 
+// outgoingPlace is where what opens the outgoing server is kept, where that is
+// something else: one does not open in the place of the other.
+func outgoingPlace(id postroom.MailboxID) vault.Place {
+	return vault.Place{Table: "outgoing_credential", Column: "sealed", Row: id.String()}
+}
+
+// SealOutgoing makes what is kept of the secret for the outgoing server of a mailbox.
+func (k *Keeper) SealOutgoing(id postroom.MailboxID, secret postroom.Secret) ([]byte, error) {
+	return k.Ring.Seal(secret, outgoingPlace(id))
+}
+
+// OpenOutgoing returns the secret for the outgoing server of a mailbox, and its
+// kind: one of its own where there is one, else that of the mailbox.
+func (k *Keeper) OpenOutgoing(ctx context.Context, id postroom.MailboxID) (kind string, secret postroom.Secret, err error) {
+	kept, ok, err := k.Store.OutgoingCredential(ctx, id)
+	if err != nil {
+		return "", postroom.Secret{}, err
+	}
+	if !ok {
+		kind, secret, _, err = k.Open(ctx, id)
+		return kind, secret, err
+	}
+	if secret, err = k.Ring.Open(kept.Sealed, outgoingPlace(id)); err != nil {
+		return "", postroom.Secret{}, unopened(err)
+	}
+	return kept.Kind, secret, nil
+}
+
 // unopened is the Fault for a secret that does not open.
 func unopened(err error) error {
 	f := &postroom.Fault{Kind: postroom.NeedsRepair, Class: postroom.ClientMisconfigured, FixBy: postroom.FixByAppAdmin, Err: err}

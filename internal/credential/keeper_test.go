@@ -97,3 +97,34 @@ func wantWords(t *testing.T, err error, kind postroom.Kind, words string) {
 		t.Errorf("error %v (kind %q), want a fault of kind %q that says %q", err, postroom.KindOf(err), kind, words)
 	}
 }
+
+func TestOutgoingServerHasTheMailboxsSecretUnlessItHasOneOfItsOwn(t *testing.T) {
+	ctx := context.Background()
+	k := &Keeper{Store: openStore(t), Ring: newRing(t)}
+	id := add(t, k, "a@example.net", "both ways")
+	kind, secret, err := k.OpenOutgoing(ctx, id)
+	if err != nil || kind != "password" || secret.Reveal() != "both ways" {
+		t.Errorf("OpenOutgoing = %q, %q, %v, want the mailbox's own", kind, secret.Reveal(), err)
+	}
+	change := func(seal func(postroom.MailboxID) ([]byte, error)) {
+		t.Helper()
+		m, err := k.Store.Mailbox(ctx, id)
+		if err != nil {
+			t.Fatal(err)
+		}
+		m.Outgoing = &postroom.OutgoingSettings{}
+		if _, err := k.Store.ChangeMailbox(ctx, m, store.MailboxChange{Seen: m.UpdatedAt, Outgoing: &store.NewCredential{Kind: "app_password", Seal: seal}}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	change(func(id postroom.MailboxID) ([]byte, error) { return k.SealOutgoing(id, postroom.Hide("out")) })
+	if kind, secret, err = k.OpenOutgoing(ctx, id); err != nil || kind != "app_password" || secret.Reveal() != "out" {
+		t.Errorf("OpenOutgoing = %q, %q, %v, want its own", kind, secret.Reveal(), err)
+	}
+	if _, secret, _, err := k.Open(ctx, id); err != nil || secret.Reveal() != "both ways" {
+		t.Errorf("Open = %q, %v, want the mailbox's own", secret.Reveal(), err)
+	}
+	change(func(id postroom.MailboxID) ([]byte, error) { return k.Seal(id, postroom.Hide("moved")) })
+	_, _, err = k.OpenOutgoing(ctx, id)
+	wantWords(t, err, postroom.NeedsRepair, "was changed")
+}

@@ -28,8 +28,9 @@ const insertMailbox = `
 const insertLease = `insert into lease (mailbox, node, epoch) values ($1, null, 0)`
 
 // AddMailbox keeps a new mailbox as a draft, with its readers, its credential and
-// a lease that is free. An address that is here already is a Conflict.
-func (db *DB) AddMailbox(ctx context.Context, m postroom.Mailbox, kind string, seal func(postroom.MailboxID) ([]byte, error)) (postroom.Mailbox, error) {
+// a lease that is free. outgoing is what opens the outgoing server, where that is
+// something else. An address that is here already is a Conflict.
+func (db *DB) AddMailbox(ctx context.Context, m postroom.Mailbox, kind string, seal func(postroom.MailboxID) ([]byte, error), outgoing ...NewCredential) (postroom.Mailbox, error) {
 	m.Address = addressKey(m.Address)
 	settings, err := packSettings(m)
 	if err != nil {
@@ -59,6 +60,11 @@ func (db *DB) AddMailbox(ctx context.Context, m postroom.Mailbox, kind string, s
 		if err := t.saveCredential(m.ID, NewCredential{kind, seal}, now); err != nil {
 			return err
 		}
+		for _, c := range outgoing {
+			if err := t.saveOutgoing(m.ID, c, now); err != nil {
+				return err
+			}
+		}
 		t.mailboxChanged(m.ID, "1", now)
 		return nil
 	})
@@ -74,6 +80,11 @@ type MailboxChange struct {
 	Seen time.Time
 	// Credential replaces the one there is; nil: it stays.
 	Credential *NewCredential
+	// Outgoing replaces what opens the outgoing server, or becomes it; nil: that stays.
+	Outgoing *NewCredential
+	// SameOutgoing says that what opens the mailbox opens the outgoing server too: one
+	// of its own is destroyed.
+	SameOutgoing bool
 	// Reopen says that the change concerns what opens the mailbox: what was wrong
 	// before is forgotten, and the mailbox is tried at once unless it is paused.
 	Reopen bool
@@ -145,6 +156,9 @@ func (db *DB) ChangeMailbox(ctx context.Context, m postroom.Mailbox, c MailboxCh
 			if err := t.saveCredential(m.ID, *c.Credential, now); err != nil {
 				return err
 			}
+		}
+		if err := t.changeOutgoing(m, c, now); err != nil {
+			return err
 		}
 		if c.Reopen {
 			if err := t.exec(reopenMailbox, micros(now), int64(m.ID)); err != nil {

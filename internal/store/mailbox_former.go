@@ -67,7 +67,7 @@ const (
 // its identity, issues, ledger and position are those that it had. With start now it
 // goes on from where it was; a start that is earlier than the former one looks again
 // at what was before that.
-func (db *DB) ContinueMailbox(ctx context.Context, former postroom.MailboxID, m postroom.Mailbox, kind string, seal func(postroom.MailboxID) ([]byte, error)) (postroom.Mailbox, error) {
+func (db *DB) ContinueMailbox(ctx context.Context, former postroom.MailboxID, m postroom.Mailbox, kind string, seal func(postroom.MailboxID) ([]byte, error), outgoing ...NewCredential) (postroom.Mailbox, error) {
 	m.Address = addressKey(m.Address)
 	var continued KeptMailbox
 	err := db.commitLocked(ctx, []int64{addressLock(m.Address)}, func(t *tx) error {
@@ -87,7 +87,7 @@ func (db *DB) ContinueMailbox(ctx context.Context, former postroom.MailboxID, m 
 		if m.Start.Kind == postroom.StartNow {
 			next.Start = was.Start
 		}
-		if err := t.bringBack(next, NewCredential{kind, seal}); err != nil {
+		if err := t.bringBack(next, NewCredential{kind, seal}, outgoing); err != nil {
 			return err
 		}
 		if coversMore {
@@ -105,7 +105,7 @@ func (db *DB) ContinueMailbox(ctx context.Context, former postroom.MailboxID, m 
 }
 
 // bringBack writes everything that a mailbox has besides its past.
-func (t *tx) bringBack(m postroom.Mailbox, c NewCredential) error {
+func (t *tx) bringBack(m postroom.Mailbox, c NewCredential, outgoing []NewCredential) error {
 	settings, err := packSettings(m)
 	if err != nil {
 		return err
@@ -129,6 +129,11 @@ func (t *tx) bringBack(m postroom.Mailbox, c NewCredential) error {
 	}
 	if err := t.saveCredential(m.ID, c, now); err != nil {
 		return err
+	}
+	for _, c := range outgoing {
+		if err := t.saveOutgoing(m.ID, c, now); err != nil {
+			return err
+		}
 	}
 	if err := t.endOtherNumberings(m); err != nil {
 		return err

@@ -25,6 +25,7 @@ type Ledger struct {
 	Unaccounted []Name       `json:"unaccounted" nullable:"false" doc:"Names on the server without an arrival."`
 	Incomplete  []Incomplete `json:"incomplete" nullable:"false" doc:"Arrivals that are filed without their bytes or their entry."`
 	Balanced    *bool        `json:"balanced" doc:"Whether the states add up to on_server less the unaccounted plus gone, and both lists are empty."`
+	ByContent   bool         `json:"by_content" doc:"The names of the server do not last (pop3 without UIDL): messages are told apart by what they hold."`
 	ComparedAt  *time.Time   `json:"compared_at"`
 	Fault       *Fault       `json:"fault" doc:"Why the server's list could not be had."`
 }
@@ -34,6 +35,7 @@ type Name struct {
 	Folder      string `json:"folder"`
 	UIDValidity uint32 `json:"uid_validity"`
 	UID         uint32 `json:"uid"`
+	UIDL        string `json:"uidl,omitempty" doc:"By pop3."`
 }
 
 // Incomplete is an arrival that is filed and lacks something.
@@ -52,11 +54,11 @@ func showLedger(l mailbox.Ledger) Ledger {
 		Quarantined: l.Counts[postroom.ArrivalQuarantined],
 		Waiting:     l.Counts[postroom.ArrivalWaiting],
 		Deleted:     l.Counts[postroom.ArrivalDeleted],
-		OnServer:    l.OnServer, Gone: l.Gone, Balanced: l.Balanced, ComparedAt: moment(l.ComparedAt), Fault: showFault(l.Fault),
+		OnServer:    l.OnServer, Gone: l.Gone, Balanced: l.Balanced, ByContent: l.ByContent, ComparedAt: moment(l.ComparedAt), Fault: showFault(l.Fault),
 		Unaccounted: make([]Name, 0, len(l.Unaccounted)), Incomplete: make([]Incomplete, 0, len(l.Incomplete)),
 	}
 	for _, n := range l.Unaccounted {
-		shown.Unaccounted = append(shown.Unaccounted, Name(n))
+		shown.Unaccounted = append(shown.Unaccounted, Name{n.Folder, n.UIDValidity, n.UID, n.UIDL})
 	}
 	for _, a := range l.Incomplete {
 		shown.Incomplete = append(shown.Incomplete, Incomplete{a.Arrival.String(), a.Missing})

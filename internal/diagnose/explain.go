@@ -179,11 +179,11 @@ func isThrottling(class postroom.Class) bool {
 func (f *Failure) field(class postroom.Class) string {
 	switch class {
 	case postroom.TLSMismatch:
-		return f.incoming("host")
+		return f.setting("host")
 	case postroom.ProtocolMismatch:
-		return f.incoming("tls")
+		return f.setting("tls")
 	case postroom.FolderMissing:
-		return f.incoming("folders")
+		return "incoming.folders"
 	}
 	return ""
 }

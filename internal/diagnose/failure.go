@@ -11,9 +11,9 @@ import (
 // words or the error of the network, and what is known here. What is not known
 // stays zero.
 type Failure struct {
-	Protocol postroom.Protocol // or "smtp"
+	Protocol postroom.Protocol
 	// Phase is the step at which it happened, in the words of the catalogue:
-	// connect, starttls, greeting, auth, select, idle, any …
+	// connect, starttls, greeting, auth, select, idle, mail_from, rcpt_to, data, any …
 	Phase     string
 	Reply     string // the server's line, without its tag
 	Challenge string // what an OAuth mechanism was told before that line (RFC 7628 section 3.2.2)

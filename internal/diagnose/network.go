@@ -41,6 +41,11 @@ func (c *Catalogue) network(f *Failure) (_ cause, ok bool) {
 			return f.inWords(e), true
 		}
 	}
+	if !f.isIncoming() { // what cannot be sent to this server is not tried
+		if e, _ := c.match(string(postroom.SMTP), text); e != nil {
+			return f.inWords(e), true
+		}
+	}
 	return cause{}, false
 }
 
@@ -148,7 +153,7 @@ func (c *Catalogue) certificate(f *Failure, text string) (_ cause, ok bool) {
 		found := f.inWords(c.find("tls", "tls-unknown-authority"))
 		found.explanation = f.hostFirst() + " shows another certificate than the one that was pinned for this mailbox."
 		found.remedy = "Ask whoever runs the server whether the certificate was renewed. If it was, pin the new one; if not, somebody else may be answering in its place."
-		found.field = f.incoming("pinned_sha256")
+		found.field = f.setting("pinned_sha256")
 		return found, true
 	case strings.Contains(text, "after the answer to STARTTLS"):
 		found := f.inWords(c.find("tls", "tls-unknown-authority"))
@@ -201,10 +206,10 @@ func (f *Failure) inWords(e *entry) cause {
 	switch e.ID {
 	case "dns-no-such-host":
 		found.explanation = "There is no server with the name " + f.host() + "."
-		found.field = f.incoming("host")
+		found.field = f.setting("host")
 	case "tcp-refused":
 		found.explanation = fmt.Sprintf("Nothing answers at %s on port %d.", f.host(), f.Port)
-		found.field = f.incoming("port")
+		found.field = f.setting("port")
 	case "tcp-dial-timeout", "tcp-deadline", "tcp-port25-blocked":
 		found.explanation = host + " did not answer within " + inSeconds(f.connectTimeout()) + "."
 	case "tcp-read-timeout":
@@ -229,18 +234,20 @@ func (f *Failure) inWords(e *entry) cause {
 		found.explanation = host + " offers no encryption that is safe today."
 	case "tls-unrecognized-name":
 		found.explanation = host + " does not know itself by this name."
+	case "smtp-no-auth-offered":
+		found.explanation = fmt.Sprintf("%s offers no way to sign in on port %d that Postroom knows.", host, f.Port)
 	case "tls-starttls-missing":
 		found.explanation = fmt.Sprintf("%s offers no STARTTLS on port %d.", host, f.Port)
 	}
 	return found
 }
 
-// incoming names a setting as the API does, where it is one of reading.
-func (f *Failure) incoming(setting string) string {
+// setting names a setting as the API does: one of reading, or of sending.
+func (f *Failure) setting(name string) string {
 	if !f.isIncoming() {
-		return ""
+		return "outgoing." + name
 	}
-	return "incoming." + setting
+	return "incoming." + name
 }
 
 // hostFirst is the host at the beginning of a sentence.

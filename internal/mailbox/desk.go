@@ -25,6 +25,9 @@ type Desk struct {
 	AllowPlaintext bool
 	// Wake nudges whoever reads mailboxes to look at them now; nil: nobody does here.
 	Wake func()
+	// Aside has whoever reads a mailbox leave it alone until resume, because its server
+	// lets in only one at a time. Nil: nobody reads it here.
+	Aside func(ctx context.Context, id postroom.MailboxID) (resume func(), err error)
 	// Unattended says that no process reads mailboxes on this data, so that nobody
 	// waits for what only the reader of a mailbox can tell.
 	Unattended bool
@@ -47,27 +50,6 @@ func needAdmin(by postroom.Viewer) error {
 		Explanation: "Connecting, testing and changing mailboxes is for administrators.",
 		Remedy:      "Ask an administrator of Postroom, or use a token with the admin scope.",
 	}
-}
-
-// Add keeps a new mailbox as a draft. It is then tried at once by whoever reads
-// mailboxes, and becomes active, or keeps everything and says what is wrong.
-func (d *Desk) Add(ctx context.Context, by postroom.Viewer, m postroom.Mailbox, c Credential) (postroom.Mailbox, error) {
-	if err := needAdmin(by); err != nil {
-		return postroom.Mailbox{}, err
-	}
-	m, c, err := d.complete(ctx, m, c)
-	if err != nil {
-		return postroom.Mailbox{}, err
-	}
-	if m.Start.Kind == postroom.StartNow {
-		m.Start.At = time.Time{} // the proof sets it
-	}
-	m, err = d.Store.AddMailbox(ctx, m, c.Kind, d.sealing(c))
-	if err != nil {
-		return postroom.Mailbox{}, err
-	}
-	d.wake()
-	return m, nil
 }
 
 func (d *Desk) complete(ctx context.Context, m postroom.Mailbox, c Credential) (postroom.Mailbox, Credential, error) {
@@ -248,7 +230,8 @@ func (d *Desk) Test(ctx context.Context, by postroom.Viewer, m postroom.Mailbox,
 	return d.Tester.Run(ctx, m, c), nil
 }
 
-// TestSaved tries a mailbox as it is kept.
+// TestSaved tries a mailbox as it is kept. Where its server lets in only one at a
+// time, whoever reads it steps aside meanwhile.
 func (d *Desk) TestSaved(ctx context.Context, by postroom.Viewer, id postroom.MailboxID) (Report, error) {
 	if err := needAdmin(by); err != nil {
 		return Report{}, err
@@ -260,6 +243,13 @@ func (d *Desk) TestSaved(ctx context.Context, by postroom.Viewer, id postroom.Ma
 	kind, secret, _, err := d.Open(ctx, id)
 	if err != nil {
 		return Report{}, fmt.Errorf("test mailbox %s: %w", id, err)
+	}
+	if d.Aside != nil {
+		resume, err := d.Aside(ctx, id)
+		if err != nil {
+			return Report{}, fmt.Errorf("take turns at mailbox %s: %w", id, err)
+		}
+		defer resume()
 	}
 	return d.Tester.Run(ctx, m, Credential{Kind: kind, Password: secret}), nil
 }

@@ -20,6 +20,7 @@ type Ledger struct {
 	Unaccounted []store.UnaccountedName
 	Incomplete  []store.IncompleteArrival
 	Balanced    *bool
+	ByContent   bool // the server's names do not last: messages are told apart by what they hold
 	ComparedAt  time.Time
 	Fault       *postroom.Fault
 }
@@ -35,16 +36,9 @@ const (
 // that reads the mailbox does so in its own session; where it cannot, the ledger
 // says why and gives the counts alone.
 func (d *Desk) Ledger(ctx context.Context, by postroom.Viewer, id postroom.MailboxID) (Ledger, error) {
-	m, err := d.Store.Mailbox(ctx, id)
+	m, err := d.ledgerOf(ctx, by, id)
 	if err != nil {
 		return Ledger{}, err
-	}
-	if !by.IsAdmin() && !by.CanSeeMail(m) {
-		return Ledger{}, &postroom.Fault{
-			Kind: postroom.NotFound, Class: postroom.Unknown, FixBy: postroom.FixByAppAdmin,
-			Explanation: "This mailbox is not here, or its mail is not for you.",
-			Remedy:      "Ask an administrator who may see its mail.",
-		}
 	}
 	c, err := d.compare(ctx, m)
 	if err != nil {
@@ -56,8 +50,24 @@ func (d *Desk) Ledger(ctx context.Context, by postroom.Viewer, id postroom.Mailb
 	}
 	balanced := c.Balanced()
 	l.OnServer, l.Gone, l.Balanced = &c.OnServer, &c.Gone, &balanced
-	l.Unaccounted, l.Incomplete = c.Unaccounted, c.Incomplete
+	l.Unaccounted, l.Incomplete, l.ByContent = c.Unaccounted, c.Incomplete, c.ByContent
 	return l, nil
+}
+
+// ledgerOf returns a mailbox whose ledger the one who asks may see.
+func (d *Desk) ledgerOf(ctx context.Context, by postroom.Viewer, id postroom.MailboxID) (postroom.Mailbox, error) {
+	m, err := d.Store.Mailbox(ctx, id)
+	if err != nil {
+		return postroom.Mailbox{}, err
+	}
+	if !by.IsAdmin() && !by.CanSeeMail(m) {
+		return postroom.Mailbox{}, &postroom.Fault{
+			Kind: postroom.NotFound, Class: postroom.Unknown, FixBy: postroom.FixByAppAdmin,
+			Explanation: "This mailbox is not here, or its mail is not for you.",
+			Remedy:      "Ask an administrator who may see its mail.",
+		}
+	}
+	return m, nil
 }
 
 // counts returns a number for every state.
@@ -86,6 +96,11 @@ func (d *Desk) compare(ctx context.Context, m postroom.Mailbox) (store.Compariso
 	if ok && now.Sub(last.ComparedAt) <= comparisonLasts {
 		return last, nil
 	}
+	return d.compareAnew(ctx, m)
+}
+
+// compareAnew is compare, for those to whom a comparison of a moment ago is too old.
+func (d *Desk) compareAnew(ctx context.Context, m postroom.Mailbox) (store.Comparison, error) {
 	if d.Unattended || !m.State.IsRead() {
 		return store.Comparison{Fault: d.notCompared(m)}, nil
 	}
@@ -94,14 +109,27 @@ func (d *Desk) compare(ctx context.Context, m postroom.Mailbox) (store.Compariso
 		return store.Comparison{}, err
 	}
 	d.wake()
+	var c store.Comparison
+	answered, err := d.await(ctx, m, func() (ok bool, err error) {
+		c, ok, err = d.Store.LastComparison(ctx, m.ID)
+		return ok && !c.ComparedAt.Before(asked), err
+	})
+	if err != nil || answered {
+		return c, err
+	}
+	if now, err := d.Store.Mailbox(ctx, m.ID); err == nil {
+		m = now
+	}
+	return store.Comparison{Fault: d.notCompared(m)}, nil
+}
+
+// await looks again and again whether whoever reads m has answered, for as long as
+// that may take.
+func (d *Desk) await(ctx context.Context, m postroom.Mailbox, answered func() (bool, error)) (bool, error) {
 	limit := comparisonLimit
 	if m.State != postroom.MailboxActive {
 		limit = troubledLimit
 	}
-	return d.awaitComparison(ctx, m, asked, limit)
-}
-
-func (d *Desk) awaitComparison(ctx context.Context, m postroom.Mailbox, asked time.Time, limit time.Duration) (store.Comparison, error) {
 	until := time.NewTimer(limit)
 	defer until.Stop()
 	look := time.NewTicker(comparisonLook)
@@ -109,19 +137,12 @@ func (d *Desk) awaitComparison(ctx context.Context, m postroom.Mailbox, asked ti
 	for {
 		select {
 		case <-ctx.Done():
-			return store.Comparison{}, ctx.Err()
+			return false, ctx.Err()
 		case <-until.C:
-			if now, err := d.Store.Mailbox(ctx, m.ID); err == nil {
-				m = now
-			}
-			return store.Comparison{Fault: d.notCompared(m)}, nil
+			return false, nil
 		case <-look.C:
-			last, ok, err := d.Store.LastComparison(ctx, m.ID)
-			if err != nil {
-				return store.Comparison{}, err
-			}
-			if ok && !last.ComparedAt.Before(asked) {
-				return last, nil
+			if ok, err := answered(); err != nil || ok {
+				return ok, err
 			}
 		}
 	}

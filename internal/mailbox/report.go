@@ -14,11 +14,14 @@ const (
 	StepName       StepKind = "name"       // DNS knows the server
 	StepConnection StepKind = "connection" // it takes connections
 	StepEncryption StepKind = "encryption" // and proves who it is
-	StepGreeting   StepKind = "greeting"   // it speaks IMAP
+	StepGreeting   StepKind = "greeting"   // it speaks the protocol
 	StepSignIn     StepKind = "sign_in"    // it lets us in
 	StepFolder     StepKind = "folder"     // one for each folder
 	StepMessage    StepKind = "message"    // it gives a message
-	StepNews       StepKind = "news"       // how new mail is noticed
+	// StepAfterImport: what happens to mail on the server can be done there; left out
+	// where nothing happens, and nothing is wrong with that.
+	StepAfterImport StepKind = "after_import"
+	StepNews        StepKind = "news" // how new mail is noticed
 )
 
 // Title is the step in words.
@@ -38,6 +41,8 @@ func (k StepKind) Title() string {
 		return "Open the folder"
 	case StepMessage:
 		return "Look at a message"
+	case StepAfterImport:
+		return "Deal with mail that is here"
 	case StepNews:
 		return "Wait for new mail"
 	}

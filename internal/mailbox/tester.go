@@ -3,7 +3,6 @@ package mailbox
 import (
 	"context"
 	"crypto/tls"
-	"errors"
 	"fmt"
 	"net"
 	"net/netip"
@@ -55,6 +54,12 @@ type test struct {
 	newest imap.Status // of the first folder with a message
 }
 
+// A signIn is what a transcript tells of how somebody signed in.
+type signIn struct {
+	greeted, began time.Time
+	mechanism      string
+}
+
 func (r *test) good(kind StepKind, since time.Time, detail string) {
 	r.steps = append(r.steps, Step{Kind: kind, OK: true, Took: time.Since(since), Detail: detail})
 }
@@ -91,7 +96,7 @@ func (r *test) findName(ctx context.Context) bool {
 	}
 	found, err := lookUp(ctx, asciiHost(host))
 	if err != nil {
-		return r.bad(StepName, since, host, &mail.Refusal{Protocol: postroom.IMAP, Phase: mail.PhaseConnect, Err: err})
+		return r.bad(StepName, since, host, &mail.Refusal{Protocol: r.m.Incoming.Protocol, Phase: mail.PhaseConnect, Err: err})
 	}
 	var shown []string
 	for _, ip := range found {
@@ -165,45 +170,15 @@ func certificateInWords(s tls.ConnectionState) string {
 
 // read opens the mailbox as reading it does.
 func (r *test) read(ctx context.Context) {
-	since := time.Now()
-	var greeted, signing time.Time
-	mechanism := ""
-	client, err := imap.Open(ctx, imap.Options{
-		Endpoint:       r.endpoint(),
-		Login:          mail.Login{Username: r.m.Incoming.Username, Secret: r.c.Password},
-		CommandTimeout: commandTimeout, LiteralTimeout: commandTimeout,
-		Transcript: func(dir byte, line string) {
-			if dir == 'S' && greeted.IsZero() {
-				greeted = time.Now()
-			}
-			if word, rest := command(line); dir == 'C' && (word == "AUTHENTICATE" || word == "LOGIN") {
-				signing = time.Now()
-				if mechanism = word; word == "AUTHENTICATE" {
-					mechanism, _, _ = strings.Cut(rest, " ")
-				}
-			}
-		},
-	})
-	r.opened(since, greeted, signing, mechanism, err)
-	if err != nil {
+	if r.m.Incoming.Protocol == postroom.POP3 {
+		r.readPOP3(ctx)
 		return
 	}
-	r.client = client
-	defer client.Close()
-	if r.openFolders(ctx) && r.lookAtMessage(ctx) {
-		r.awaitNews(ctx)
-	}
-}
-
-// command cuts the tag off a line of the client.
-func command(line string) (word, rest string) {
-	_, line, _ = strings.Cut(strings.TrimSpace(line), " ")
-	word, rest, _ = strings.Cut(line, " ")
-	return strings.ToUpper(word), rest
+	r.readIMAP(ctx)
 }
 
 // opened notes the steps up to the sign-in.
-func (r *test) opened(since, greeted, signing time.Time, mechanism string, err error) {
+func (r *test) opened(since time.Time, s signIn, err error) {
 	phase := mail.Phase("")
 	if refusal, ok := mail.RefusalOf(err); ok {
 		phase = refusal.Phase
@@ -212,61 +187,48 @@ func (r *test) opened(since, greeted, signing time.Time, mechanism string, err e
 	case phase == mail.PhaseConnect: // though it has just been reached
 		r.bad(StepConnection, since, "", err)
 		return
-	case err != nil && greeted.IsZero(), phase == mail.PhaseGreeting:
+	case err != nil && s.greeted.IsZero(), phase == mail.PhaseGreeting:
 		r.bad(StepGreeting, since, "", err)
 		return
 	}
-	if greeted.IsZero() {
-		greeted = since
+	if s.greeted.IsZero() {
+		s.greeted = since
 	}
-	r.steps = append(r.steps, Step{Kind: StepGreeting, OK: true, Took: greeted.Sub(since), Detail: "The server speaks IMAP."})
+	r.steps = append(r.steps, Step{Kind: StepGreeting, OK: true, Took: s.greeted.Sub(since), Detail: "The server speaks " + protocolInWords(r.m.Incoming.Protocol) + "."})
 	if r.m.Incoming.TLS == postroom.TLSStart {
 		if phase == mail.PhaseStartTLS {
-			r.bad(StepEncryption, greeted, "", err)
+			r.bad(StepEncryption, s.greeted, "", err)
 			return
 		}
-		r.good(StepEncryption, greeted, "By STARTTLS, with a certificate that is trusted.")
+		r.good(StepEncryption, s.greeted, "By "+startWord(r.m.Incoming.Protocol)+", with a certificate that is trusted.")
 	}
-	if signing.IsZero() {
-		signing = greeted
+	if s.began.IsZero() {
+		s.began = s.greeted
 	}
 	who := r.m.Incoming.Username
-	if mechanism != "" {
-		who += " (" + mechanism + ")"
+	if s.mechanism != "" {
+		who += " (" + s.mechanism + ")"
 	}
 	if err != nil {
-		r.bad(StepSignIn, signing, who, err)
+		r.bad(StepSignIn, s.began, who, err)
 		return
 	}
-	r.good(StepSignIn, signing, who)
+	r.good(StepSignIn, s.began, who)
 }
 
-// openFolders opens every folder for reading only.
-func (r *test) openFolders(ctx context.Context) bool {
-	ok := true
-	for _, folder := range r.m.Incoming.Folders {
-		since := time.Now()
-		s, err := r.client.Examine(ctx, folder)
-		if err != nil {
-			ok = r.bad(StepFolder, since, folder, r.withFolders(ctx, folder, err))
-			if !r.client.Usable() {
-				return false
-			}
-			continue
-		}
-		r.good(StepFolder, since, folder+": "+messages(s.Exists))
-		if r.newest.Folder == "" && s.Exists > 0 {
-			r.newest = s
-		}
+// startWord is the command that begins encryption.
+func startWord(p postroom.Protocol) string {
+	if p == postroom.POP3 {
+		return "STLS" // RFC 2595 section 4
 	}
-	return ok
+	return "STARTTLS"
 }
 
-func messages(n uint32) string {
+func messages(n int64) string {
 	if n == 1 {
 		return "1 message"
 	}
-	return grouped(int64(n)) + " messages"
+	return grouped(n) + " messages"
 }
 
 // grouped writes a number with commas between its thousands.
@@ -278,94 +240,11 @@ func grouped(n int64) string {
 	return text
 }
 
-// withFolders adds to the Fault of a folder that is not there which ones are.
-func (r *test) withFolders(ctx context.Context, folder string, err error) error {
-	f := r.Explainer.Explain(err, r.m, r.c, false)
-	if f == nil || f.Class != postroom.FolderMissing || !r.client.Usable() {
-		return err
+// every is how often Postroom looks, as people say it.
+func every(d time.Duration) string {
+	switch d {
+	case time.Second, time.Minute, time.Hour:
+		return "every " + strings.TrimPrefix(inWords(d), "1 ")
 	}
-	with := *f
-	with.Explanation = "There is no folder " + quote(folder) + " in this mailbox."
-	with.Remedy = "Choose a folder that exists."
-	folders, listErr := r.client.Folders(ctx)
-	if listErr != nil {
-		return &with
-	}
-	var names []string
-	for _, have := range folders {
-		if !have.NoSelect && len(names) < 12 {
-			names = append(names, quote(have.Name))
-		}
-	}
-	if len(names) > 0 {
-		with.Remedy = "Choose one that exists: " + strings.Join(names, ", ") + "."
-	}
-	return &with
-}
-
-// lookAtMessage has the server give the dates of one message, without marking it.
-func (r *test) lookAtMessage(ctx context.Context) bool {
-	since := time.Now()
-	if r.newest.Folder == "" {
-		return true // there is none
-	}
-	if _, err := r.client.Examine(ctx, r.newest.Folder); err != nil {
-		return r.bad(StepMessage, since, "", err)
-	}
-	uids, err := r.lastUIDs(ctx)
-	if err == nil && len(uids) > 0 {
-		var fact imap.Fact
-		err = r.client.Facts(ctx, uids[len(uids)-1:], []string{"Date"}, func(f imap.Fact) error {
-			fact = f
-			return nil
-		})
-		if err == nil && fact.UID != 0 {
-			r.good(StepMessage, since, fmt.Sprintf("The newest one, of %s, %s bytes.", fact.InternalDate.Format("2 January 2006"), grouped(fact.SizeBytes)))
-			return true
-		}
-	}
-	if err != nil {
-		return r.bad(StepMessage, since, "", err)
-	}
-	r.good(StepMessage, since, "The server gave none; it may just have been removed.")
-	return true
-}
-
-// lastUIDs returns some UIDs at the end of the folder.
-func (r *test) lastUIDs(ctx context.Context) ([]uint32, error) {
-	const few = 20
-	if next := r.newest.UIDNext; next > few {
-		uids, err := r.client.UIDs(ctx, next-few)
-		if err != nil || len(uids) > 0 {
-			return uids, err
-		}
-	}
-	return r.client.UIDs(ctx, 1)
-}
-
-// awaitNews tries how the server tells of new mail.
-func (r *test) awaitNews(ctx context.Context) {
-	since := time.Now()
-	if r.newest.Folder == "" {
-		if _, err := r.client.Examine(ctx, r.m.Incoming.Folders[0]); err != nil {
-			r.bad(StepNews, since, "", err)
-			return
-		}
-	}
-	if r.client.Has("IDLE") {
-		_, err := r.client.Idle(ctx, listenFor)
-		if err == nil {
-			r.good(StepNews, since, "The server tells at once.")
-			return
-		}
-		if !r.client.Usable() {
-			r.bad(StepNews, since, "", err)
-			return
-		}
-	}
-	if _, err := r.client.Noop(ctx); err != nil && errors.Is(ctx.Err(), context.Canceled) {
-		r.bad(StepNews, since, "", err)
-		return
-	}
-	r.good(StepNews, since, "The server does not tell; Postroom looks every "+inWords(r.m.Incoming.PollInterval)+".")
+	return "every " + inWords(d)
 }

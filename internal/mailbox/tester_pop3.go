@@ -1,0 +1,193 @@
+package mailbox
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"net/mail"
+	"strings"
+	"time"
+
+	"github.com/postroom/postroom"
+	postmail "github.com/postroom/postroom/internal/mail"
+	"github.com/postroom/postroom/internal/mail/pop3"
+)
+
+const (
+	// inUseLasts is how long a test waits for a mailbox that somebody has open: one
+	// who has just left may still count for a moment.
+	inUseLasts = 6 * time.Second
+	inUseLook  = 750 * time.Millisecond
+)
+
+// readPOP3 opens the mailbox by POP3. No message is fetched by RETR, which servers
+// take for having been given away, and none is deleted.
+func (r *test) readPOP3(ctx context.Context) {
+	since := time.Now()
+	client, s, err := r.openPOP3(ctx)
+	if err != nil {
+		err = r.inUse(err)
+	}
+	r.opened(since, s, err)
+	if err != nil {
+		return
+	}
+	defer client.Close()
+	if newest, ok := r.listPOP3(ctx, client); ok && r.lookAtHeader(ctx, client, newest) && r.dealAfterPOP3(client) {
+		r.awaitNewsPOP3(ctx, client)
+	}
+}
+
+// openPOP3 signs in, and tries again for a while where somebody has the mailbox open.
+func (r *test) openPOP3(ctx context.Context) (client *pop3.Client, s signIn, err error) {
+	until := time.Now().Add(inUseLasts)
+	for {
+		s = signIn{}
+		client, err = pop3.Open(ctx, pop3.Options{
+			Endpoint:       r.endpoint(),
+			Login:          postmail.Login{Username: r.m.Incoming.Username, Secret: r.c.Password},
+			CommandTimeout: commandTimeout, LiteralTimeout: commandTimeout,
+			Transcript: s.hearPOP3,
+		})
+		if err == nil || !r.isInUse(err) || time.Now().Add(inUseLook).After(until) {
+			return client, s, err
+		}
+		select {
+		case <-ctx.Done():
+			return client, s, err
+		case <-time.After(inUseLook):
+		}
+	}
+}
+
+// hearPOP3 notes when the server greeted, and how somebody signs in.
+func (s *signIn) hearPOP3(dir byte, line string) {
+	words := strings.Fields(line)
+	switch {
+	case dir == 'S' && s.greeted.IsZero():
+		s.greeted = time.Now()
+	case dir != 'C' || len(words) == 0:
+	case words[0] == "AUTH" && len(words) > 1:
+		s.began, s.mechanism = time.Now(), words[1]
+	case words[0] == "APOP", words[0] == "USER":
+		s.began, s.mechanism = time.Now(), words[0]
+	}
+}
+
+func (r *test) isInUse(err error) bool {
+	if refusal, ok := postmail.RefusalOf(err); ok && refusal.Code == "IN-USE" { // RFC 2449 section 8.1.1
+		return true
+	}
+	f := r.Explainer.Explain(err, r.m, r.c, false)
+	return f != nil && f.Class == postroom.MailboxInUse
+}
+
+// inUse says of a mailbox that somebody has open what that means for a test.
+func (r *test) inUse(err error) error {
+	f := r.Explainer.Explain(err, r.m, r.c, false)
+	if f == nil || !r.isInUse(err) {
+		return err
+	}
+	with := *f
+	with.Kind, with.Class, with.FixBy = postroom.Delayed, postroom.MailboxInUse, postroom.FixByWaiting
+	with.Explanation = "This mailbox is being read at this moment, and its server lets in only one at a time."
+	with.Remedy = "Test it again in a minute. If another program fetches this mailbox by POP3 too, close that, or read the mailbox by IMAP."
+	return &with
+}
+
+// listPOP3 counts the messages, and returns the newest; its number is 0 where there
+// is none.
+func (r *test) listPOP3(ctx context.Context, client *pop3.Client) (newest pop3.Message, ok bool) {
+	since := time.Now()
+	all, hasUIDL, err := client.List(ctx)
+	if err != nil {
+		return newest, r.bad(StepFolder, since, "INBOX", err)
+	}
+	detail := "INBOX: " + messages(int64(len(all)))
+	if len(all) > 0 {
+		newest = all[len(all)-1]
+		if !hasUIDL {
+			detail += ". The server has no lasting names for them, so Postroom tells them apart by what they hold."
+		}
+	}
+	r.good(StepFolder, since, detail)
+	return newest, true
+}
+
+// lookAtHeader has the server give the header of one message, where it can do so
+// without giving the message away.
+func (r *test) lookAtHeader(ctx context.Context, client *pop3.Client, newest pop3.Message) bool {
+	since := time.Now()
+	days, expires := client.Expire()
+	switch {
+	case newest.Number == 0:
+		return true
+	case !client.Has("TOP"), client.IsGmail(), expires && days == 0:
+		r.good(StepMessage, since, "None was looked at: this server would take it for having been fetched.")
+		return true
+	}
+	header, err := client.Top(ctx, newest.Number)
+	if err != nil && !client.Usable() {
+		return r.bad(StepMessage, since, "", err)
+	}
+	if err != nil {
+		r.good(StepMessage, since, "The server does not show a header without its message.")
+		return true
+	}
+	detail := "The newest one"
+	if at := dateOf(header); !at.IsZero() {
+		detail += ", of " + at.Format("2 January 2006")
+	}
+	if newest.SizeBytes > 0 {
+		detail += fmt.Sprintf(", %s bytes", grouped(newest.SizeBytes))
+	}
+	r.good(StepMessage, since, detail+".")
+	return true
+}
+
+// dateOf is the Date field of a header; zero where it cannot be read.
+func dateOf(header []byte) time.Time {
+	m, err := mail.ReadMessage(bytes.NewReader(append(bytes.TrimRight(header, "\r\n"), "\r\n\r\n"...)))
+	if err != nil {
+		return time.Time{}
+	}
+	at, err := m.Header.Date()
+	if err != nil {
+		return time.Time{}
+	}
+	return at
+}
+
+// dealAfterPOP3 says what becomes of mail on the server. A server that deletes what
+// was fetched cannot keep it.
+func (r *test) dealAfterPOP3(client *pop3.Client) bool {
+	since := time.Now()
+	days, expires := client.Expire()
+	switch keep := r.m.AfterImport != postroom.AfterImportDelete; {
+	case !keep:
+		r.good(StepAfterImport, since, "Mail is deleted.")
+	case expires && days == 0:
+		return r.bad(StepAfterImport, since, "", &postroom.Fault{
+			Kind: postroom.NeedsRepair, Class: postroom.Unknown, FixBy: postroom.FixByUser, Field: "after_import",
+			Explanation: "This server deletes every message that was fetched from it, so mail cannot be left there untouched.",
+			Remedy:      "Choose that mail is deleted after import, if that is what you want; or read the mailbox by IMAP.",
+		})
+	case expires:
+		r.good(StepAfterImport, since, fmt.Sprintf("Mail is left there; the server itself deletes it after %s days.", grouped(int64(days))))
+	}
+	return true
+}
+
+// awaitNewsPOP3 says how new mail is noticed: POP3 never tells.
+func (r *test) awaitNewsPOP3(ctx context.Context, client *pop3.Client) {
+	since := time.Now()
+	if err := client.Noop(ctx); err != nil && !client.Usable() {
+		r.bad(StepNews, since, "", err)
+		return
+	}
+	pause, why := r.m.Incoming.PollInterval, ""
+	if delay := client.LoginDelay(); delay > pause {
+		pause, why = delay, ": the server lets nobody sign in more often"
+	}
+	r.good(StepNews, since, "Postroom looks "+every(pause)+why+".")
+}

@@ -144,9 +144,7 @@ func TestAServerLimitsConnectionsByIMAP(t *testing.T) {
 		t.Errorf("another account's login is answered %q", got)
 	}
 	_ = first.Close()
-	for s.Counts(anna).Open > 0 { // until the server has noticed
-		time.Sleep(time.Millisecond)
-	}
+	untilOpen(t, &s.port, 1)
 	selected(t, s)
 	if c := s.Counts(anna); c.Logins != 2 || c.RefusedLogins != 1 {
 		t.Errorf("Counts returns %+v, want two logins and one refused", c)

@@ -201,9 +201,7 @@ func TestConnectionsAreLimited(t *testing.T) {
 	}
 	first.ask("QUIT")
 	_ = first.rest()
-	for p.Counts("").Open > 0 { // until the server has noticed
-		time.Sleep(time.Millisecond)
-	}
+	untilOpen(t, &p.port, 0)
 	popLogin(t, p)
 }
 
@@ -289,9 +287,7 @@ func TestGmailHidesWhatWasHandedOut(t *testing.T) {
 			}
 		}
 		_ = r.Close()
-		for p.Counts("").Open > 0 { // until the server has noticed
-			time.Sleep(time.Millisecond)
-		}
+		untilOpen(t, &p.port, 0)
 		return got
 	}
 	for _, c := range []struct {

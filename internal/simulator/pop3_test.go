@@ -71,6 +71,16 @@ func (r *raw) askLong(line string) string {
 	return first + r.until(".\r\n")
 }
 
+// untilOpen waits until a server has noticed which connections have ended.
+func untilOpen(t *testing.T, p *port, n int) {
+	t.Helper()
+	for deadline := time.Now().Add(20 * time.Second); p.Counts("").Open != n; time.Sleep(time.Millisecond) {
+		if time.Now().After(deadline) {
+			t.Fatalf("%d connections are open, want %d", p.Counts("").Open, n)
+		}
+	}
+}
+
 func wantAnswers(t *testing.T, r *raw, exchanges [][2]string) {
 	t.Helper()
 	for _, e := range exchanges {
@@ -126,9 +136,7 @@ func TestWithoutAQuitNothingIsDeleted(t *testing.T) {
 	r := popLogin(t, p)
 	r.ask("DELE 1")
 	_ = r.Close()
-	for p.Counts("").Open > 0 { // until the server has noticed
-		time.Sleep(time.Millisecond)
-	}
+	untilOpen(t, &p.port, 0)
 	if got := popLogin(t, p).ask("STAT"); got != "+OK 3 64\r\n" {
 		t.Errorf("STAT is answered %q, want all three", got)
 	}
@@ -154,6 +162,7 @@ func TestWhatWasSaidIsKept(t *testing.T) {
 	if text := fmt.Sprint(p.Said("")); strings.Contains(text, "secret") {
 		t.Errorf("Said returns the password: %s", text)
 	}
+	untilOpen(t, &p.port, 1)
 	if c := p.Counts(anna); c.Commands["RETR"] != 1 || c.Commands["DELE"] != 1 || c.Logins != 2 || c.Open != 1 {
 		t.Errorf("Counts returns %+v", c)
 	}

@@ -23,6 +23,9 @@ type postman struct {
 	node postroom.NodeID
 	box  map[postroom.MailboxID]postroom.Numbering
 	uid  uint32
+
+	after  postroom.AfterImport // in force for what comes now
+	folder string
 }
 
 func newPostman(t testing.TB, db *DB, name string) *postman {
@@ -84,16 +87,27 @@ func (p *postman) bring(id postroom.MailboxID, raw string, named bool) postroom.
 	ctx := context.Background()
 	p.uid++
 	n := p.box[id]
-	p.must(p.db.BookNames(ctx, p.fence(id), n, []Listed{{Name: postroom.Name{UID: p.uid}, State: postroom.ArrivalWaiting}}, p.uid))
+	if n.Protocol == postroom.POP3 {
+		p.bookList(id, []Listed{uidl(fmt.Sprint("name ", p.uid), 0)})
+	} else {
+		p.must(p.db.BookNames(ctx, p.fence(id), n, []Listed{{Name: postroom.Name{UID: p.uid}, State: postroom.ArrivalWaiting}}, p.uid))
+	}
 	wanted, err := p.db.WantedArrivals(ctx, n.ID, 0, 10)
 	p.must(err)
 	if len(wanted) != 1 {
 		p.t.Fatalf("%d names are wanted, want 1", len(wanted))
 	}
+	return p.bytesFor(id, wanted[0].ID, raw, named)
+}
+
+// bytesFor records the bytes of an arrival, with the action that is in force.
+func (p *postman) bytesFor(id postroom.MailboxID, arrival postroom.ArrivalID, raw string, named bool) postroom.ArrivalID {
+	p.t.Helper()
+	ctx := context.Background()
 	bytes, err := p.db.ReadRaw(ctx, strings.NewReader(raw), 1<<30, nil)
 	p.must(err)
-	p.must(p.db.RecordBytes(ctx, p.fence(id), []Brought{{Arrival: wanted[0].ID, Raw: bytes, HasMessageID: named}}))
-	return wanted[0].ID
+	p.must(p.db.RecordBytes(ctx, p.fence(id), []Brought{{Arrival: arrival, Raw: bytes, HasMessageID: named, After: p.after, Folder: p.folder}}))
+	return arrival
 }
 
 func (p *postman) filing(id postroom.MailboxID, arrival postroom.ArrivalID, m postroom.Mail) Filing {

@@ -135,7 +135,7 @@ func (d *dialogue) beginTLS() (end bool, err error) {
 func (f *Faults) reply(name, argument string) (answer, bool) {
 	for _, key := range []string{name + " " + argument, name} {
 		if line, ok := f.Replies[key]; ok {
-			return answer{line: crlf(line)}, true
+			return answer{line: crlf(line), quit: strings.HasPrefix(line, "421")}, true // RFC 5321 section 3.8
 		}
 	}
 	return answer{}, false

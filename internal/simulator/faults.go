@@ -50,13 +50,15 @@ type Faults struct {
 	Ignore []string
 	// Replies are what is answered instead of carrying a command out, without a tag:
 	// "CREATE": "NO [CANNOT] Not here". By POP3 and SMTP also for one argument:
-	// "RETR 2": "-ERR [SYS/PERM] Could not read message file".
+	// "RETR 2": "-ERR [SYS/PERM] Could not read message file". After "* BYE …" as the
+	// last line and after "421 …" the connection ends.
 	Replies map[string]string
 	// Pause is how long the server thinks before it carries a command out.
 	Pause map[string]time.Duration
 
 	BytesPerSecond   int  // 0: as fast as possible
 	OneBytePerPacket bool // every byte is written by itself
+	Garbage          bool // every byte is another one
 
 	// OmitUIDs are messages whose text is left out of a FETCH, without a word, and
 	// empty by POP3; RefuseUIDs are left out, and the command ends with NO or -ERR.

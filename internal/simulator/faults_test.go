@@ -181,6 +181,41 @@ func TestAByeComesWhereItWasAskedFor(t *testing.T) {
 	})
 }
 
+func TestAByeAnswersACommand(t *testing.T) {
+	s := three(t)
+	r := open(t, s)
+	s.SetFaults(anna, Faults{Replies: map[string]string{"NOOP": "* OK Wait\n* BYE Session expired, please login again."}})
+	r.say("3 NOOP")
+	if got := r.rest(); got != "* OK Wait\r\n* BYE Session expired, please login again.\r\n" {
+		t.Errorf("NOOP is answered %q, want a BYE and the end", got)
+	}
+}
+
+func TestGarbageComesInPlaceOfAnswers(t *testing.T) {
+	s := three(t)
+	r := open(t, s)
+	s.SetFaults(anna, Faults{Garbage: true})
+	r.say(fetchAll)
+	answer := make([]byte, 20)
+	if _, err := io.ReadFull(r.in, answer); err != nil || strings.HasPrefix(string(answer), "* 1 FETCH") {
+		t.Errorf("FETCH is answered %q (%v), want garbage", answer, err)
+	}
+	if got := rawClient(t, s).greeting; !strings.HasPrefix(got, "* OK") {
+		t.Errorf("another connection is greeted with %q", got)
+	}
+	p := popOf(t, s, POP3Options{})
+	p.SetFaults("", Faults{Garbage: true})
+	connection, err := net.Dial("tcp", p.Address())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer connection.Close()
+	greeting := make([]byte, 10)
+	if _, err := io.ReadFull(connection, greeting); err != nil || strings.HasPrefix(string(greeting), "+OK") {
+		t.Errorf("the greeting is %q (%v), want garbage", greeting, err)
+	}
+}
+
 func TestAConnectionIsCut(t *testing.T) {
 	whole := open(t, three(t)).sayFor(fetchAll)
 	t.Run("after so many bytes", func(t *testing.T) {

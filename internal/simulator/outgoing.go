@@ -3,6 +3,7 @@ package simulator
 import (
 	"errors"
 	"io"
+	"math/rand/v2"
 	"sync"
 	"time"
 )
@@ -39,6 +40,9 @@ func (o *outgoing) say(line string) {
 func (o *outgoing) write(b []byte) error {
 	for len(b) > 0 {
 		f := o.faults()
+		if f.Garbage {
+			b = o.garbage(len(b))
+		}
 		if o.silent = o.silent || f.Silent; o.silent {
 			return nil
 		}
@@ -68,6 +72,16 @@ func (o *outgoing) write(b []byte) error {
 		}
 	}
 	return nil
+}
+
+// garbage makes n bytes that mean nothing, the same in every run.
+func (o *outgoing) garbage(n int) []byte {
+	r := rand.New(rand.NewPCG(uint64(o.sent), 0))
+	b := make([]byte, n)
+	for i := range b {
+		b[i] = byte(r.Uint32())
+	}
+	return b
 }
 
 // copy sends n bytes of in.

@@ -209,6 +209,10 @@ func (w *wire) answer(c command) (answered bool, err error) {
 			w.out.say(line)
 		}
 		reply = lines[len(lines)-1]
+		if reason, ends := strings.CutPrefix(reply, "* BYE "); ends {
+			w.bye(reason)
+			return true, errCut
+		}
 	case f.refuses(c):
 		reply = "BAD Unknown command"
 	case c.name == "STARTTLS" && o.TLS == postroom.TLSStart && !secured:

@@ -7,7 +7,6 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"os"
 
 	"github.com/pressly/goose/v3"
 
@@ -32,7 +31,15 @@ func (db *DB) provider() (*goose.Provider, error) {
 // Migrate brings the schema up to today's. On SQLite the caller holds the lock of
 // the data directory, and an older database is first copied beside itself; on
 // PostgreSQL an advisory lock keeps two nodes apart.
-func Migrate(ctx context.Context, o Options) (err error) {
+func Migrate(ctx context.Context, o Options) error { return migrate(ctx, o, migration{copied: true}) }
+
+// A migration says how far, and whether an older SQLite database is copied first.
+type migration struct {
+	to     int64 // 0: the newest
+	copied bool
+}
+
+func migrate(ctx context.Context, o Options, m migration) (err error) {
 	db, err := open(ctx, o)
 	if err != nil {
 		return err
@@ -56,13 +63,16 @@ func Migrate(ctx context.Context, o Options) (err error) {
 	if have > want {
 		return newerFault(have, want)
 	}
-	if have > 0 && have < want && db.dialect == dialectSQLite {
-		if err := db.copyBefore(ctx, o.Path, have); err != nil {
+	if m.to == 0 {
+		m.to = want
+	}
+	if m.copied && have > 0 && have < m.to {
+		if err := db.copyBefore(ctx, o.Path, have, m.to); err != nil {
 			return err
 		}
 	}
-	if _, err := p.Up(ctx); err != nil {
-		return fmt.Errorf("bring the database up to date: %w", err)
+	if _, err := p.UpTo(ctx, m.to); err != nil {
+		return fmt.Errorf("bring the database up to date: %w", db.trouble(err))
 	}
 	return nil
 }
@@ -83,31 +93,24 @@ func (db *DB) lockMigrations(ctx context.Context) (unlock func(), err error) {
 	}, nil
 }
 
-// copyBefore keeps the database as it was at a schema, beside the file. A copy
-// that is there already was made of the same state, or of one before it.
-func (db *DB) copyBefore(ctx context.Context, path string, schema int64) error {
-	copied := fmt.Sprintf("%s.before-schema-%d", path, schema+1)
-	if _, err := os.Stat(copied); err == nil {
-		return nil
-	}
-	if _, err := db.write.ExecContext(ctx, "vacuum into $1", copied); err != nil {
-		return fmt.Errorf("copy the database before bringing it up to date: %w", err)
-	}
-	return nil
-}
-
 func (db *DB) schema(ctx context.Context) (have, want int64, err error) {
-	p, err := db.provider()
-	if err != nil {
+	if want, err = newestSchema(db.dialect); err != nil {
 		return 0, 0, err
 	}
-	sources := p.ListSources()
-	want = sources[len(sources)-1].Version
 	query := "select coalesce(max(version_id), 0) from goose_db_version"
 	if err := db.read.QueryRowContext(ctx, query).Scan(&have); err != nil {
 		return 0, want, nil // there is no table yet
 	}
 	return have, want, nil
+}
+
+// newestSchema is the newest schema of a database that this program knows.
+func newestSchema(d dialect) (int64, error) {
+	files, err := fs.Glob(migrations, "migrations/"+string(d)+"/*.sql")
+	if err != nil || len(files) == 0 {
+		return 0, fmt.Errorf("no migrations of %s: %w", d, err)
+	}
+	return goose.NumericComponent(files[len(files)-1])
 }
 
 // checkSchema refuses a database that was made by a newer program, and one that

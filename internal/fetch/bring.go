@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/postroom/postroom"
+	"github.com/postroom/postroom/internal/mail"
 	"github.com/postroom/postroom/internal/store"
 )
 
@@ -53,10 +54,13 @@ func (w *watch) ask(ctx context.Context, b *batch) (refusal, err error) {
 	if flushed := b.finish(ctx); flushed != nil {
 		return nil, flushed
 	}
-	if err != nil && !w.session.usable() {
-		return nil, w.cutAt(ctx, b, err)
+	if err == nil {
+		return nil, nil
 	}
-	return err, nil
+	if _, refused := mail.RefusalOf(err); refused && w.session.usable() {
+		return err, nil
+	}
+	return nil, w.cutAt(ctx, b, err)
 }
 
 // A batch is the messages of one command on their way into the ledger. While the
@@ -96,25 +100,32 @@ func (b *batch) take(ctx context.Context, t told, body io.Reader) error {
 	if !asked || b.taken[t.Name] {
 		return nil
 	}
+	if body == nil {
+		return b.tooLarge(ctx, m)
+	}
 	if t.SizeBytes >= largeBytes { // what is here already does not wait for it
 		if err := b.flush(ctx); err != nil {
 			return err
 		}
 	}
 	b.reading, b.isReading = t.Name, true
-	one := store.Brought{Arrival: m.ID, InternalDate: t.InternalDate, GmailID: t.GmailID}
+	one := store.Brought{
+		Arrival: m.ID, InternalDate: t.InternalDate, GmailID: t.GmailID,
+		After: b.w.m.AfterImport, Folder: b.w.m.MoveTo,
+	}
 	var err error
 	var received time.Time
 	one.Raw, err = b.w.ledger.ReadRaw(ctx, body, b.w.fleet.MaxMessageBytes, func(head []byte) {
 		one.HasMessageID = hasMessageID(head)
 		if m.Unjudged {
 			received = b.w.fleet.TopReceived(head)
+			if received.IsZero() && t.InternalDate.IsZero() {
+				received = b.w.fleet.dated(head)
+			}
 		}
 	})
 	if errors.Is(err, store.ErrTooBig) {
-		b.isReading, b.taken[t.Name] = false, true
-		reason := fmt.Sprintf("It is larger than %d MB, the most that is brought in. It stays on the server.", b.w.fleet.MaxMessageBytes>>20)
-		return b.w.ledger.Settle(ctx, b.w.fence, []postroom.ArrivalID{m.ID}, postroom.ArrivalQuarantined, reason)
+		return b.tooLarge(ctx, m)
 	}
 	if err != nil {
 		return err
@@ -129,6 +140,13 @@ func (b *batch) take(ctx context.Context, t told, body io.Reader) error {
 		return b.flush(ctx)
 	}
 	return nil
+}
+
+// tooLarge sets a message aside. It stays on the server.
+func (b *batch) tooLarge(ctx context.Context, m store.Wanted) error {
+	b.isReading, b.taken[m.Name] = false, true
+	reason := fmt.Sprintf("It is larger than %d MB, the most that is brought in. It stays on the server.", b.w.fleet.MaxMessageBytes>>20)
+	return b.w.ledger.Settle(ctx, b.w.fence, []postroom.ArrivalID{m.ID}, postroom.ArrivalQuarantined, reason)
 }
 
 // flush begins a commit of what was read, after the one before has ended. A

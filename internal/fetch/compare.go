@@ -13,6 +13,7 @@ type comparisons interface {
 	Compare(ctx context.Context, id postroom.MailboxID, lists []store.ServerList) (store.Comparison, []postroom.ArrivalID, error)
 	RecordComparison(ctx context.Context, f store.Fence, c store.Comparison) error
 	Relist(ctx context.Context, f store.Fence, ids []postroom.ArrivalID) error
+	rescans
 }
 
 // compareAll answers who wants to compare, then brings in what that has found.
@@ -47,16 +48,18 @@ func (w *watch) compareLists(ctx context.Context) error {
 		return err
 	}
 	if len(back) > 0 {
-		return w.ledger.Relist(ctx, w.fence, back)
+		if err := w.ledger.Relist(ctx, w.fence, back); err != nil {
+			return err
+		}
 	}
-	return nil
+	return w.rescan(ctx, c, len(back))
 }
 
 // cannotCompare answers whoever waits with the reason, and goes on with it, unless
 // it is one folder among others that cannot be opened.
 func (w *watch) cannotCompare(ctx context.Context, err error) error {
 	if fault := w.fleet.Explain(err, w.m, w.login); fault != nil && ctx.Err() == nil {
-		if err := w.ledger.RecordComparison(ctx, w.fence, store.Comparison{Fault: fault}); err != nil {
+		if err := w.answer(ctx, store.Comparison{Fault: fault}); err != nil {
 			return err
 		}
 	}
@@ -85,7 +88,7 @@ func (r *reader) answerWithTrouble(ctx context.Context) {
 			}
 		}
 	}
-	if err := r.ledger.RecordComparison(ctx, r.fence, store.Comparison{Fault: fault}); err != nil {
+	if err := r.answer(ctx, store.Comparison{Fault: fault}); err != nil {
 		r.fleet.Log.ErrorContext(ctx, "cannot answer a comparison", "mailbox", r.fence.Mailbox, "err", err)
 	}
 }

@@ -46,6 +46,11 @@ type Fleet struct {
 	Arrived func()
 	// Wake says "look now" at what people have changed. It is a nudge.
 	Wake <-chan struct{}
+	// Hold says what keeps this node from taking in more mail: a Fault with the words
+	// for every mailbox. Nil, or a nil Fault: nothing does.
+	Hold func() *postroom.Fault
+	// Step hears of every point between two steps on a server; nil: nobody does.
+	Step func(point string)
 	// Troubled hears of every fault; nil: nobody does.
 	Troubled func(*postroom.Fault)
 
@@ -142,6 +147,12 @@ func (f *Fleet) withDefaults() {
 	}
 }
 
+func (f *Fleet) step(point string) {
+	if f.Step != nil {
+		f.Step(point)
+	}
+}
+
 // look is one turn: the fair share, what people have changed, who wants to compare.
 func (f *Fleet) look(ctx context.Context, position int64, reconciled *time.Time) (int64, error) {
 	surplus, err := f.Ledger.TakeLeases(ctx, f.Node)
@@ -217,7 +228,7 @@ func (f *Fleet) giveUp(ctx context.Context, owned []store.Owned) error {
 func (f *Fleet) start(ctx context.Context, o store.Owned) {
 	ctx, cancel := context.WithCancel(ctx)
 	r := &running{
-		reader: &reader{fleet: f, ledger: f.Ledger, fence: o.Fence, version: o.Version, failures: o.Failures, wake: make(chan struct{}, 1)},
+		reader: &reader{fleet: f, ledger: f.Ledger, fence: o.Fence, version: o.Version, failures: o.Failures, wake: make(chan struct{}, 1), visiting: make(chan struct{}, 1)},
 		stop:   cancel,
 		done:   make(chan struct{}),
 	}
@@ -313,7 +324,8 @@ func (f *Fleet) answerUnread(ctx context.Context, id postroom.MailboxID) error {
 			Explanation: "This mailbox is paused, so its server is not asked.",
 			Remedy:      "Resume the mailbox to compare it with the server.",
 		}
-		return f.Ledger.RecordComparison(ctx, o.Fence, store.Comparison{Fault: fault})
+		r := &reader{ledger: f.Ledger, fence: o.Fence}
+		return r.answer(ctx, store.Comparison{Fault: fault})
 	}
 	return nil
 }

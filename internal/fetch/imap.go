@@ -195,6 +195,9 @@ func (s *imapSession) listen(ctx context.Context, sweep time.Time) error {
 		if more, err := s.pass(ctx, s.m.Incoming.Folders[0]); err != nil || more {
 			return err
 		}
+		if did, err := s.tend(ctx); err != nil || did {
+			return err
+		}
 	}
 }
 
@@ -228,14 +231,4 @@ func (s *imapSession) news(ctx context.Context, sweep time.Time) (bool, error) {
 	}
 	_, err = s.client.Noop(ctx)
 	return false, err
-}
-
-// nudged takes the nudge that has ended a wait, if there was one.
-func (s *imapSession) nudged() bool {
-	select {
-	case <-s.wake:
-		return true
-	default:
-		return false
-	}
 }

@@ -2,9 +2,11 @@ package fetch
 
 import (
 	"context"
+	"crypto/sha256"
 	"errors"
 	"math/rand/v2"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/postroom/postroom"
@@ -21,6 +23,8 @@ type mailboxLedger interface {
 	RecordProof(ctx context.Context, f store.Fence, version int64, folders []postroom.Numbering) (time.Time, error)
 	numberings
 	arrivals
+	lists
+	dues
 	comparisons
 }
 
@@ -48,6 +52,14 @@ type reader struct {
 	mu      sync.Mutex
 	session session // while there is one
 	compare bool    // somebody waits for a comparison
+
+	asides   atomic.Int32  // who needs the one session that a POP3 server allows
+	visiting chan struct{} // held by who has it
+	resting
+
+	healthy bool // recorded as such, and nothing else since
+	// folderTrouble is what was last recorded of a part of the mailbox.
+	folderTrouble string
 
 	seat *work.Seat // among the connections to the server; the last one there was
 
@@ -113,7 +125,11 @@ func (r *reader) pause(ctx context.Context) bool {
 			return true
 		case <-r.wake:
 			r.weighAgain(ctx)
-			if !r.wantsCompare() {
+			if r.mayGoOn() {
+				r.quiet = [sha256.Size]byte{} // somebody knows of something to do
+				return true
+			}
+			if !r.wantsCompare() || r.isResting {
 				continue
 			}
 			if r.stopped || r.m.State == postroom.MailboxNeedsSignIn {
@@ -127,10 +143,18 @@ func (r *reader) pause(ctx context.Context) bool {
 
 // sit opens the mailbox and reads it until something breaks or ctx ends.
 func (r *reader) sit(ctx context.Context) error {
+	r.isResting = false
 	if err := r.load(ctx); err != nil {
 		return err
 	}
-	var err error
+	if err := r.fleet.isHeld(); err != nil {
+		return err
+	}
+	end, err := r.beginVisit(ctx)
+	if err != nil {
+		return err
+	}
+	defer end()
 	if r.seat, err = r.fleet.seats.Take(ctx, r.server(), r.urgency()); err != nil {
 		return err
 	}
@@ -171,9 +195,31 @@ func (r *reader) load(ctx context.Context) error {
 	return err
 }
 
+// noteHeld records that there is no room for the mail of this mailbox, once, and
+// looks again soon.
+func (r *reader) noteHeld(ctx context.Context, h held) error {
+	r.nextTry = time.Now().Add(holdPause)
+	if r.wantsCompare() {
+		r.m.Fault = h.fault
+		r.answerWithTrouble(ctx)
+	}
+	if r.folderTrouble == h.fault.Explanation {
+		return nil
+	}
+	r.healthy, r.folderTrouble = false, h.fault.Explanation
+	r.fleet.Log.WarnContext(ctx, "a mailbox is not read for now", "mailbox", r.fence.Mailbox, "err", h)
+	r.m.State, r.m.Fault = r.m.State.StateFor(h.fault.Kind), h.fault
+	trouble := store.Trouble{State: r.m.State, Fault: h.fault, NextTry: r.nextTry, Failures: r.failures}
+	return r.ledger.RecordTrouble(ctx, r.fence, r.version, trouble)
+}
+
 // note records what went wrong and plans the next try. A connection that breaks
 // after it has worked for a while is made again before anybody is told.
 func (r *reader) note(ctx context.Context, err error, survived bool) error {
+	var h held
+	if errors.As(err, &h) {
+		return r.noteHeld(ctx, h)
+	}
 	fault := r.fleet.Explain(err, r.m, r.login)
 	if fault == nil {
 		r.nextTry = time.Now().Add(time.Second)
@@ -198,6 +244,7 @@ func (r *reader) note(ctx context.Context, err error, survived bool) error {
 		"class", fault.Class, "failures", r.failures, "next", trouble.NextTry, "err", err)
 	r.nextTry, r.stopped = trouble.NextTry, trouble.NextTry.IsZero()
 	r.m.State, r.m.Fault = trouble.State, fault
+	r.healthy, r.folderTrouble = false, ""
 	if r.wantsCompare() {
 		r.answerWithTrouble(ctx)
 	}
@@ -206,6 +253,9 @@ func (r *reader) note(ctx context.Context, err error, survived bool) error {
 
 // isOurs says whether what went wrong is on this side: the database, or a mistake.
 func isOurs(err error) bool {
+	if store.IsTrouble(err) {
+		return true
+	}
 	_, theirs := mail.RefusalOf(err)
 	_, explained := postroom.FaultOf(err)
 	return !theirs && !explained
@@ -239,4 +289,14 @@ func (r *reader) compareDone() {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.compare = false
+}
+
+// nudged takes the nudge that has ended a wait, if there was one.
+func (r *reader) nudged() bool {
+	select {
+	case <-r.wake:
+		return true
+	default:
+		return false
+	}
 }

@@ -8,6 +8,7 @@ import (
 	"github.com/postroom/postroom"
 	"github.com/postroom/postroom/internal/mail"
 	"github.com/postroom/postroom/internal/mail/imap"
+	"github.com/postroom/postroom/internal/mail/pop3"
 	"github.com/postroom/postroom/internal/store"
 )
 
@@ -39,6 +40,9 @@ type session interface {
 	bodies(ctx context.Context, names []postroom.Name, take func(told, io.Reader) error) error
 	// shows returns those of names that the server still shows.
 	shows(ctx context.Context, names []postroom.Name) (map[postroom.Name]bool, error)
+	// tend does on the server what is due after import, some of it at a time, and
+	// records it. did says that there was something.
+	tend(ctx context.Context) (did bool, err error)
 	// follow reads the mailbox: an IMAP session for as long as it lasts, a POP3 session
 	// once.
 	follow(ctx context.Context) error
@@ -71,6 +75,9 @@ func (r *reader) open(ctx context.Context, w *watch) (session, error) {
 		ConnectTimeout: in.ConnectTimeout, AuthTimeout: in.AuthTimeout,
 	}
 	login := mail.Login{Username: in.Username, Secret: r.login.Secret, Host: in.Host, Port: in.Port}
+	if in.Protocol == postroom.POP3 {
+		return w.openPOP3(ctx, pop3.Options{Endpoint: endpoint, Login: login, CommandTimeout: r.fleet.CommandTimeout})
+	}
 	c, err := imap.Open(ctx, imap.Options{Endpoint: endpoint, Login: login, CommandTimeout: r.fleet.CommandTimeout})
 	if err != nil {
 		return nil, err

@@ -16,6 +16,10 @@ func refusedPause(failures int) time.Duration { return refused[min(max(failures,
 // recheck is how often a mailbox is looked at while a person must repair something.
 const recheck = time.Hour
 
+// inUseTries is after how many tries the pauses before a mailbox that somebody else
+// has open grow no more: with the usual ones at half a minute.
+const inUseTries = 3
+
 // plan says what a fault does to the mailbox, and when it is tried again. A
 // credential that has never worked is not tried again until somebody changes it.
 func (r *reader) plan(fault *postroom.Fault) store.Trouble {
@@ -30,6 +34,12 @@ func (r *reader) plan(fault *postroom.Fault) store.Trouble {
 		t.NextTry = now.Add(recheck)
 	default:
 		t.NextTry = now.Add(r.fleet.Retry.AfterAsked(r.failures, fault.RetryAfter))
+		if fault.Class == postroom.MailboxInUse { // whoever is in there leaves again soon
+			t.NextTry = now.Add(r.fleet.Retry.After(min(r.failures, inUseTries)))
+		}
+	}
+	if !t.NextTry.IsZero() && t.NextTry.Before(r.mayLogIn) {
+		t.NextTry = r.mayLogIn
 	}
 	return t
 }

@@ -18,15 +18,13 @@ type watch struct {
 	session    session
 	numberings map[string]*folder
 	selected   string
-	healthy    bool // recorded as such since the connection was made
-	// folderTrouble is what was last recorded of a folder that cannot be read.
-	folderTrouble string
 }
 
 // A folder is what a watch knows of one folder of the mailbox.
 type folder struct {
 	postroom.Numbering
-	fresh uint32 // names beyond this were not there when the watch began
+	fresh  uint32          // names beyond this were not there when the watch began
+	undone *postroom.Fault // why what is due there cannot be done; nil: it can
 }
 
 func (w *watch) run(ctx context.Context) error {
@@ -82,7 +80,12 @@ func (w *watch) round(ctx context.Context) (more bool, err error) {
 		w.selected = ""
 		trouble = errors.Join(trouble, err)
 	}
-	if trouble != nil {
+	did, err := w.session.tend(ctx)
+	if err != nil {
+		return false, err
+	}
+	more = more || did
+	if trouble = errors.Join(trouble, w.undone()); trouble != nil {
 		return more, w.noteFolder(ctx, trouble)
 	}
 	if !w.healthy {
@@ -93,8 +96,9 @@ func (w *watch) round(ctx context.Context) (more bool, err error) {
 	return more, nil
 }
 
-// noteFolder records that a folder cannot be read while the others are; it is
-// tried again with the next pass. The same trouble is recorded once.
+// noteFolder records that a folder cannot be read while the others are, or that
+// what is due cannot be done while mail is read; it is tried again with the next
+// pass. The same trouble is recorded once.
 func (w *watch) noteFolder(ctx context.Context, err error) error {
 	fault := w.fleet.Explain(err, w.m, w.login)
 	if fault == nil || fault.Explanation == w.folderTrouble {
@@ -103,7 +107,7 @@ func (w *watch) noteFolder(ctx context.Context, err error) error {
 	w.healthy, w.folderTrouble = false, fault.Explanation
 	w.fleet.Troubled(fault)
 	trouble := store.Trouble{State: w.m.State.StateFor(fault.Kind), Fault: fault, NextTry: time.Now().Add(w.interval()), Failures: 1}
-	w.fleet.Log.WarnContext(ctx, "a folder cannot be read", "mailbox", w.m.ID, "state", trouble.State, "class", fault.Class, "err", err)
+	w.fleet.Log.WarnContext(ctx, "a part of a mailbox is in trouble", "mailbox", w.m.ID, "state", trouble.State, "class", fault.Class, "err", err)
 	w.m.State, w.m.Fault = trouble.State, fault
 	return w.ledger.RecordTrouble(ctx, w.fence, w.version, trouble)
 }
@@ -146,6 +150,9 @@ func (w *watch) pass(ctx context.Context, name string) (more bool, err error) {
 		return false, err
 	}
 	for began := time.Now(); ; {
+		if err := w.fleet.isHeld(); err != nil {
+			return false, err
+		}
 		if err := w.session.enter(ctx, f); err != nil {
 			return false, err
 		}
@@ -159,16 +166,18 @@ func (w *watch) pass(ctx context.Context, name string) (more bool, err error) {
 	}
 }
 
-// nextWork is when the next message is due to be tried again; ok is false when
-// there is none.
+// nextWork is when the next message is due to be tried again, or to be acted upon;
+// ok is false when there is none.
 func (w *watch) nextWork(ctx context.Context) (next time.Time, ok bool, err error) {
 	for _, f := range w.numberings {
-		at, due, err := w.ledger.NextWanted(ctx, f.ID)
-		if err != nil {
-			return time.Time{}, false, err
-		}
-		if due && (!ok || at.Before(next)) {
-			next, ok = at, true
+		for _, ask := range []func(context.Context, postroom.NumberingID) (time.Time, bool, error){w.ledger.NextWanted, w.ledger.NextDue} {
+			at, due, err := ask(ctx, f.ID)
+			if err != nil {
+				return time.Time{}, false, err
+			}
+			if due && (!ok || at.Before(next)) {
+				next, ok = at, true
+			}
 		}
 	}
 	return next, ok, nil

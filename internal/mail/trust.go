@@ -17,6 +17,7 @@ func (e Endpoint) tlsConfig() (*tls.Config, error) {
 	if err != nil {
 		return nil, err
 	}
+	authority := e.CACertificate
 	config := &tls.Config{ServerName: host, MinVersion: tls.VersionTLS12}
 	switch {
 	case e.PinnedSHA256 != "":
@@ -28,19 +29,30 @@ func (e Endpoint) tlsConfig() (*tls.Config, error) {
 		config.VerifyConnection = func(state tls.ConnectionState) error {
 			return verifyPin(state, pin)
 		}
-	case e.CACertificate != "":
-		own := x509.NewCertPool()
-		if !own.AppendCertsFromPEM([]byte(e.CACertificate)) {
-			return nil, errors.New("the CA certificate is not PEM, or holds no certificate")
+	case authority != "":
+		if _, err := poolOf(authority); err != nil {
+			return nil, err
 		}
-		// The system's roots are asked first and apart: a pool of both would be a
-		// copy of all of them for each open connection.
+		// The system's roots are asked first and apart, and the own one is read anew
+		// when it is needed: each open connection would hold on to a pool of its own.
 		config.InsecureSkipVerify = true // verifyChain decides instead
 		config.VerifyConnection = func(state tls.ConnectionState) error {
+			own, err := poolOf(authority)
+			if err != nil {
+				return err
+			}
 			return verifyChain(state, host, nil, own)
 		}
 	}
 	return config, nil
+}
+
+func poolOf(pem string) (*x509.CertPool, error) {
+	pool := x509.NewCertPool()
+	if !pool.AppendCertsFromPEM([]byte(pem)) {
+		return nil, errors.New("the CA certificate is not PEM, or holds no certificate")
+	}
+	return pool, nil
 }
 
 // verifyChain checks name, dates and chain as crypto/tls does, against each pool

@@ -37,42 +37,55 @@ func (c *Client) Idle(ctx context.Context, atMost time.Duration) (news bool, err
 	c.listening = true
 	defer func() { c.listening = false }()
 
-	tag, _, err := c.send(ctx, mail.PhaseIdle, []arg{{text: "IDLE"}})
+	tag, err := c.beginIdle(ctx)
 	if err != nil {
-		return false, err
+		return c.news, err
+	}
+	var ended reply
+	if err := c.listen(ctx, tag, end, &ended); err != nil {
+		return c.news, err
+	}
+	return c.news, c.endIdle(ctx, tag, ended)
+}
+
+// beginIdle and endIdle stand apart from the wait between them, so that the stack
+// of a goroutine that waits stays small: tens of thousands do.
+func (c *Client) beginIdle(ctx context.Context) (tag string, err error) {
+	tag, _, err = c.send(ctx, mail.PhaseIdle, []arg{{text: "IDLE"}})
+	if err != nil {
+		return "", err
 	}
 	isIdle := false
 	r, err := c.await(ctx, mail.PhaseIdle, tag, nil, func([]byte) (bool, error) {
 		isIdle = true
 		return true, nil
 	})
-	if err != nil {
-		return false, err
+	if err == nil && !isIdle {
+		err = c.refused(mail.PhaseIdle, r) // also when it says OK: it did not wait
 	}
-	if !isIdle {
-		return c.news, c.refused(mail.PhaseIdle, r) // also when it says OK: it did not wait
-	}
-	r, err = c.listen(ctx, tag, end)
-	if err != nil {
-		return c.news, err
-	}
-	if r.status == "" {
+	return tag, err
+}
+
+// endIdle says DONE, unless the server has ended the command by itself.
+func (c *Client) endIdle(ctx context.Context, tag string, ended reply) error {
+	if ended.status == "" {
 		if err := c.write(ctx, mail.PhaseIdle, []byte("DONE\r\n"), []byte("DONE")); err != nil {
-			return c.news, err
+			return err
 		}
-		if r, err = c.await(ctx, mail.PhaseIdle, tag, nil, nil); err != nil {
-			return c.news, err
+		var err error
+		if ended, err = c.await(ctx, mail.PhaseIdle, tag, nil, nil); err != nil {
+			return err
 		}
 	}
-	return c.news, c.refusal(mail.PhaseIdle, r)
+	return c.refusal(mail.PhaseIdle, ended)
 }
 
 // ErrNoIdle is the cause when a server does not offer IDLE.
 var ErrNoIdle = errors.New("the server doesn't offer IDLE")
 
 // listen reads until there is news or end is reached; or until the server ends
-// the command by itself, and then with its reply.
-func (c *Client) listen(ctx context.Context, tag string, end time.Time) (reply, error) {
+// the command by itself, and then ended is its reply.
+func (c *Client) listen(ctx context.Context, tag string, end time.Time, ended *reply) error {
 	patience := c.lex.patience
 	c.lex.patience, c.lex.until = time.Until(end)+time.Second, end
 	leave := c.interrupt.enter(c.lex.conn)
@@ -83,29 +96,35 @@ func (c *Client) listen(ctx context.Context, tag string, end time.Time) (reply, 
 		c.setPatience(patience)
 		c.lex.until = time.Time{}
 	}()
-	for !c.news {
+	for !c.news && ended.status == "" {
 		err := c.lex.rest()
 		if err == nil {
-			err = c.lex.begin()
+			err = c.hearInIdle(tag, ended)
 		}
 		if errors.Is(err, os.ErrDeadlineExceeded) && c.bye.status == "" && ctx.Err() == nil {
-			return reply{}, nil
+			return nil
 		}
 		if err != nil {
-			return reply{}, c.lose(ctx, mail.PhaseIdle, err)
-		}
-		word, rest := cutWord(c.lex.line)
-		if status, _ := cutWord(rest); bytes.EqualFold(word, []byte(tag)) && isStatus(status) {
-			return parseReply(rest), nil
-		}
-		if err := c.hearUntagged(nil); err != nil {
-			return reply{}, c.lose(ctx, mail.PhaseIdle, err)
-		}
-		if err := c.lex.finish(); err != nil {
-			return reply{}, c.lose(ctx, mail.PhaseIdle, err)
+			return c.lose(ctx, mail.PhaseIdle, err)
 		}
 	}
-	return reply{}, nil
+	return nil
+}
+
+// hearInIdle reads one response.
+func (c *Client) hearInIdle(tag string, ended *reply) error {
+	if err := c.lex.begin(); err != nil {
+		return err
+	}
+	word, rest := cutWord(c.lex.line)
+	if status, _ := cutWord(rest); bytes.EqualFold(word, []byte(tag)) && isStatus(status) {
+		*ended = parseReply(rest)
+		return nil
+	}
+	if err := c.hearUntagged(nil); err != nil {
+		return err
+	}
+	return c.lex.finish()
 }
 
 // Noop asks the server whether something has changed, and proves that the

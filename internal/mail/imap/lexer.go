@@ -97,9 +97,21 @@ func (l *lexer) finish() error {
 // release gives back all memory, if nothing is unread.
 func (l *lexer) release() {
 	if l.r == l.w {
-		l.line, l.long, l.value = nil, nil, nil
+		l.line, l.long, l.value = nil, nil, nil // they lie in the buffer, or beside it
 		l.wire.release()
 	}
+}
+
+// rest waits for a byte without holding any memory, if nothing is unread.
+func (l *lexer) rest() error {
+	l.release()
+	return l.wire.rest()
+}
+
+// discard drops what is unread, and gives back all memory.
+func (l *lexer) discard() {
+	l.wire.discard()
+	l.release()
 }
 
 // assemble makes line of chunk and what follows it, up to maxLineBytes; of a

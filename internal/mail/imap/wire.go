@@ -77,12 +77,11 @@ func (x *wire) receive(p []byte) (int, error) {
 	return 0, errNoProgress
 }
 
-// rest waits for a byte without holding a buffer, if nothing is unread.
+// rest waits for a byte, if nothing is unread, and the buffer has been given back.
 func (x *wire) rest() error {
 	if x.r < x.w {
 		return nil
 	}
-	x.release()
 	var first [1]byte
 	if _, err := x.receive(first[:]); err != nil {
 		return err

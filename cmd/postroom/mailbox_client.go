@@ -108,7 +108,7 @@ func (f mailboxFlags) here(ctx context.Context) (*client, error) {
 		},
 		Read: in.DB.Reader(),
 		Mailboxes: &mailbox.Desk{
-			Store: in.DB, Seal: keeper.Seal, Open: keeper.Open, AllowPlaintext: f.AllowPlaintext, Unattended: !attended,
+			Store: in.DB, Seal: keeper.Seal, Open: keeper.Open, SealOutgoing: keeper.SealOutgoing, OpenOutgoing: keeper.OpenOutgoing, AllowPlaintext: f.AllowPlaintext, Unattended: !attended,
 			Tester: mailbox.Tester{Explainer: mailbox.Explainer{Catalogue: &diagnose.Catalogue{}}},
 		},
 		Users: in.DB.Users,

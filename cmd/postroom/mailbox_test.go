@@ -156,7 +156,7 @@ func TestMailboxCommandsOnAServerElsewhere(t *testing.T) {
 			return postroom.Viewer{Scope: postroom.ScopeAdmin}, nil
 		},
 		Read: in.DB.Reader(), Users: in.DB.Users,
-		Mailboxes: &mailbox.Desk{Store: in.DB, Seal: keeper.Seal, Open: keeper.Open, Wake: func() { readMailboxes(t, in.DB, proves.Load()) }},
+		Mailboxes: &mailbox.Desk{Store: in.DB, Seal: keeper.Seal, Open: keeper.Open, SealOutgoing: keeper.SealOutgoing, OpenOutgoing: keeper.OpenOutgoing, Wake: func() { readMailboxes(t, in.DB, proves.Load()) }},
 	}).Handler())
 	t.Cleanup(server.Close)
 

@@ -64,7 +64,7 @@ func (p *process) prepare() {
 	p.issues = &issue.Desk{Store: p.In.DB, Log: p.Log}
 	p.floor = &floor{Space: p.In.DB.Space, MinBytes: p.MinFree, Log: p.Log}
 	p.mailboxes = &mailbox.Desk{
-		Store: p.In.DB, Seal: keeper.Seal, Open: keeper.Open, Tester: p.tester(),
+		Store: p.In.DB, Seal: keeper.Seal, Open: keeper.Open, SealOutgoing: keeper.SealOutgoing, OpenOutgoing: keeper.OpenOutgoing, Tester: p.tester(),
 		AllowPlaintext: p.AllowPlaintext, Wake: func() { work.Ring(p.wakeFleet) },
 	}
 }

@@ -61,6 +61,14 @@ func newRig(t *testing.T) *rig {
 			c, err := db.Credential(ctx, id)
 			return c.Kind, postroom.Hide(string(c.Sealed)), false, err
 		},
+		SealOutgoing: func(_ postroom.MailboxID, s postroom.Secret) ([]byte, error) { return []byte("out " + s.Reveal()), nil },
+		OpenOutgoing: func(ctx context.Context, id postroom.MailboxID) (string, postroom.Secret, error) {
+			if c, ok, err := db.OutgoingCredential(ctx, id); ok || err != nil {
+				return c.Kind, postroom.Hide(strings.TrimPrefix(string(c.Sealed), "out ")), err
+			}
+			c, err := db.Credential(ctx, id)
+			return c.Kind, postroom.Hide(string(c.Sealed)), err
+		},
 		Tester: mailbox.Tester{Explainer: mailbox.Explainer{Catalogue: &diagnose.Catalogue{}}, Dial: func(context.Context, string, string) (net.Conn, error) {
 			return nil, fmt.Errorf("dial: %w", io.ErrUnexpectedEOF)
 		}},

@@ -45,12 +45,12 @@ func (d *Desk) Connect(ctx context.Context, by postroom.Viewer, m postroom.Mailb
 		return postroom.Mailbox{}, false, err
 	}
 	if continued {
-		m, err = d.Store.ContinueMailbox(ctx, former.ID, m, c.Kind, d.sealing(c))
+		m, err = d.Store.ContinueMailbox(ctx, former.ID, m, c.Kind, d.sealing(c), d.sealingOutgoing(m, c)...)
 	} else {
 		if m.Start.Kind == postroom.StartNow {
 			m.Start.At = time.Time{} // the proof sets it
 		}
-		m, err = d.Store.AddMailbox(ctx, m, c.Kind, d.sealing(c))
+		m, err = d.Store.AddMailbox(ctx, m, c.Kind, d.sealing(c), d.sealingOutgoing(m, c)...)
 	}
 	if err != nil {
 		return postroom.Mailbox{}, false, err

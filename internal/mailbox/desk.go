@@ -19,8 +19,12 @@ type Desk struct {
 	// Seal makes what is kept of the secret of a mailbox.
 	Seal func(id postroom.MailboxID, secret postroom.Secret) ([]byte, error)
 	// Open returns the secret of a mailbox, its kind, and whether it has worked.
-	Open   func(ctx context.Context, id postroom.MailboxID) (kind string, secret postroom.Secret, hasWorked bool, err error)
-	Tester Tester
+	Open func(ctx context.Context, id postroom.MailboxID) (kind string, secret postroom.Secret, hasWorked bool, err error)
+	// SealOutgoing and OpenOutgoing are the same for the outgoing server, which has what
+	// opens the mailbox where it has nothing of its own.
+	SealOutgoing func(id postroom.MailboxID, secret postroom.Secret) ([]byte, error)
+	OpenOutgoing func(ctx context.Context, id postroom.MailboxID) (kind string, secret postroom.Secret, err error)
+	Tester       Tester
 	// AllowPlaintext lets connections to other computers go without encryption.
 	AllowPlaintext bool
 	// Wake nudges whoever reads mailboxes to look at them now; nil: nobody does here.
@@ -98,19 +102,20 @@ const maxChanges = 5
 // credential if there is a new one. change may run several times. A mailbox that
 // was refused is tried again at once where what opens it has changed.
 func (d *Desk) Change(ctx context.Context, by postroom.Viewer, id postroom.MailboxID, change func(*postroom.Mailbox) error, c *Credential) (postroom.Mailbox, error) {
+	return d.ChangeWith(ctx, by, id, change, NewCredentials{Mailbox: c})
+}
+
+// ChangeWith is Change that can replace what opens the outgoing server too.
+func (d *Desk) ChangeWith(ctx context.Context, by postroom.Viewer, id postroom.MailboxID, change func(*postroom.Mailbox) error, c NewCredentials) (postroom.Mailbox, error) {
 	if err := needAdmin(by); err != nil {
 		return postroom.Mailbox{}, err
 	}
-	var credential *store.NewCredential
-	if c != nil {
-		complete, err := c.complete()
-		if err != nil {
-			return postroom.Mailbox{}, err
-		}
-		credential = &store.NewCredential{Kind: complete.Kind, Seal: d.sealing(complete)}
+	with, err := d.sealed(c)
+	if err != nil {
+		return postroom.Mailbox{}, err
 	}
 	for try := 1; ; try++ {
-		m, err := d.changeOnce(ctx, id, change, credential)
+		m, err := d.changeOnce(ctx, id, change, with)
 		if f, ok := postroom.FaultOf(err); ok && f.Kind == postroom.Conflict && f.Field == "" && try < maxChanges {
 			continue
 		}
@@ -121,7 +126,7 @@ func (d *Desk) Change(ctx context.Context, by postroom.Viewer, id postroom.Mailb
 	}
 }
 
-func (d *Desk) changeOnce(ctx context.Context, id postroom.MailboxID, change func(*postroom.Mailbox) error, c *store.NewCredential) (postroom.Mailbox, error) {
+func (d *Desk) changeOnce(ctx context.Context, id postroom.MailboxID, change func(*postroom.Mailbox) error, with store.MailboxChange) (postroom.Mailbox, error) {
 	before, err := d.Store.Mailbox(ctx, id)
 	if err != nil {
 		return postroom.Mailbox{}, err
@@ -133,11 +138,10 @@ func (d *Desk) changeOnce(ctx context.Context, id postroom.MailboxID, change fun
 	if m, err = d.completeChange(ctx, before, m); err != nil {
 		return postroom.Mailbox{}, err
 	}
-	return d.Store.ChangeMailbox(ctx, m, store.MailboxChange{
-		Seen: before.UpdatedAt, Credential: c,
-		Reopen:       c != nil || opensDifferently(before, m),
-		EarlierStart: isEarlier(before.Start, m.Start),
-	})
+	with.Seen = before.UpdatedAt
+	with.Reopen = with.Credential != nil || opensDifferently(before, m)
+	with.EarlierStart = isEarlier(before.Start, m.Start)
+	return d.Store.ChangeMailbox(ctx, m, with)
 }
 
 // completeChange completes what a change has made of a mailbox.
@@ -251,5 +255,13 @@ func (d *Desk) TestSaved(ctx context.Context, by postroom.Viewer, id postroom.Ma
 		}
 		defer resume()
 	}
-	return d.Tester.Run(ctx, m, Credential{Kind: kind, Password: secret}), nil
+	c := Credential{Kind: kind, Password: secret}
+	if m.Outgoing != nil {
+		own, err := d.outgoingCredential(ctx, id)
+		if err != nil {
+			return Report{}, fmt.Errorf("test mailbox %s: %w", id, err)
+		}
+		c.Outgoing = &own
+	}
+	return d.Tester.Run(ctx, m, c), nil
 }

@@ -45,6 +45,16 @@ func newDesk(t *testing.T) (*Desk, *int) {
 			c, err := db.Credential(ctx, id)
 			return c.Kind, postroom.Hide(strings.TrimPrefix(string(c.Sealed), "sealed ")), !c.WorkedAt.IsZero(), err
 		},
+		SealOutgoing: func(_ postroom.MailboxID, s postroom.Secret) ([]byte, error) {
+			return []byte("sealed to send " + s.Reveal()), nil
+		},
+		OpenOutgoing: func(ctx context.Context, id postroom.MailboxID) (string, postroom.Secret, error) {
+			if c, ok, err := db.OutgoingCredential(ctx, id); ok || err != nil {
+				return c.Kind, postroom.Hide(strings.TrimPrefix(string(c.Sealed), "sealed to send ")), err
+			}
+			c, err := db.Credential(ctx, id)
+			return c.Kind, postroom.Hide(strings.TrimPrefix(string(c.Sealed), "sealed ")), err
+		},
 		Tester: Tester{Explainer: explainer()},
 		Wake:   func() { woken++ },
 	}, &woken

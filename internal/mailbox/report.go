@@ -46,7 +46,7 @@ func (k StepKind) Title() string {
 	case StepNews:
 		return "Wait for new mail"
 	}
-	return string(k)
+	return k.outgoingTitle()
 }
 
 // A Step is one thing that a test tried.
@@ -59,7 +59,8 @@ type Step struct {
 }
 
 // A Report is the outcome of a test: the steps that were tried, in their order. A
-// test ends with the first step that fails, but tries every folder.
+// test of a server ends with the first step that fails, but tries every folder; the
+// outgoing server is tried in any case, where there is one.
 type Report struct {
 	OK    bool
 	Steps []Step

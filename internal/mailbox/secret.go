@@ -19,6 +19,9 @@ const (
 type Credential struct {
 	Kind     string // KindPassword or KindAppPassword; empty: seen from the password
 	Password postroom.Secret
+	// Outgoing is what opens the outgoing server, where that is something else; nil:
+	// this does. It has none of its own.
+	Outgoing *Credential
 }
 
 // maxPassword is the longest password that is taken, in bytes.
@@ -30,6 +33,16 @@ var fourGroups = regexp.MustCompile(`^[A-Za-z]{4}([ \x{a0}][A-Za-z]{4}){3}$`)
 // complete returns c as it is kept: without the blanks that pasting adds. An app
 // password has none within either; a password keeps those.
 func (c Credential) complete() (Credential, error) {
+	c, err := c.completeAs("credential")
+	if err == nil && c.Outgoing != nil {
+		own, err := c.Outgoing.completeAs("outgoing.credential")
+		c.Outgoing = &own
+		return c, err
+	}
+	return c, err
+}
+
+func (c Credential) completeAs(field string) (Credential, error) {
 	text := strings.TrimSpace(c.Password.Reveal())
 	switch c.Kind {
 	case "":
@@ -39,11 +52,11 @@ func (c Credential) complete() (Credential, error) {
 		}
 	case KindPassword, KindAppPassword:
 	case kindOAuth:
-		return c, invalid("credential.kind",
+		return c, invalid(field+".kind",
 			"This version of Postroom cannot sign in at the provider yet.",
 			"Create an app password at the provider, and choose app_password.")
 	default:
-		return c, invalid("credential.kind", quote(c.Kind)+" is no kind of credential.", "Choose password or app_password.")
+		return c, invalid(field+".kind", quote(c.Kind)+" is no kind of credential.", "Choose password or app_password.")
 	}
 	if c.Kind == KindAppPassword {
 		text = strings.Map(func(r rune) rune {
@@ -55,9 +68,9 @@ func (c Credential) complete() (Credential, error) {
 	}
 	switch {
 	case text == "":
-		return c, invalid("credential.password", "The password is missing.", "Enter it. It is kept sealed, and never shown again.")
+		return c, invalid(field+".password", "The password is missing.", "Enter it. It is kept sealed, and never shown again.")
 	case len(text) > maxPassword || hasControls(text):
-		return c, invalid("credential.password", "The password is far too long, or has signs in it that cannot be typed.", "Enter the password alone.")
+		return c, invalid(field+".password", "The password is far too long, or has signs in it that cannot be typed.", "Enter the password alone.")
 	}
 	c.Password = postroom.Hide(text)
 	return c, nil

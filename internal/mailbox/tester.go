@@ -14,8 +14,8 @@ import (
 	"github.com/postroom/postroom/internal/mail/imap"
 )
 
-// A Tester tries step by step whether a mailbox can be read. It needs no store,
-// keeps nothing and changes nothing on the server.
+// A Tester tries step by step whether a mailbox can be read, and sends where it is
+// to. It needs no store, keeps nothing, changes nothing on the server and sends no mail.
 type Tester struct {
 	Explainer Explainer
 	// Dial makes TCP connections; nil: a plain [net.Dialer].
@@ -30,14 +30,15 @@ const (
 	listenFor      = 50 * time.Millisecond
 )
 
-// Run tests the incoming side of m with c. Both must be complete.
+// Run tests both sides of m with c at the same time. Both must be complete.
 func (t Tester) Run(ctx context.Context, m postroom.Mailbox, c Credential) Report {
+	outgoing := t.outgoing(ctx, m, c)
 	r := &test{Tester: t, m: m, c: c}
 	if r.findName(ctx) && r.reach(ctx) {
 		r.read(ctx)
 	}
-	report := Report{OK: true, Steps: r.steps}
-	for _, s := range r.steps {
+	report := Report{OK: true, Steps: append(r.steps, outgoing()...)}
+	for _, s := range report.Steps {
 		report.OK = report.OK && s.OK
 	}
 	return report

@@ -78,6 +78,9 @@ func openEmptyOffice(t *testing.T) *office {
 			Open: func(_ context.Context, id postroom.MailboxID) (string, postroom.Secret, bool, error) {
 				return mailbox.KindPassword, secrets[id], true, nil
 			},
+			OpenOutgoing: func(_ context.Context, id postroom.MailboxID) (string, postroom.Secret, error) {
+				return mailbox.KindPassword, secrets[id], nil
+			},
 			Tester: mailbox.Tester{
 				Explainer: mailbox.Explainer{Catalogue: &diagnose.Catalogue{}},
 				LookUp: func(context.Context, string) ([]netip.Addr, error) {

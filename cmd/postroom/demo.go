@@ -39,7 +39,7 @@ func (c *demoCmd) Run(ctx context.Context, t terminal) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, in.Close()) }()
-	provider, err := simulator.Start(simulator.Options{Log: log})
+	provider, err := startProvider(log)
 	if err != nil {
 		return fmt.Errorf("start the pretend provider: %w", err)
 	}
@@ -57,7 +57,7 @@ func (c *demoCmd) Run(ctx context.Context, t terminal) (err error) {
 	if err != nil {
 		return errors.Join(err, listener.Close())
 	}
-	fmt.Fprintf(t.Out, "A pretend provider and two mailboxes are running. Mail arrives every %s.\n\n%s/demo/%s\n\n"+
+	fmt.Fprintf(t.Out, "A pretend provider and two mailboxes are running, one by IMAP and one by POP3. Mail arrives every %s.\n\n%s/demo/%s\n\n"+
 		"Open this address: it signs you in. Ctrl-C ends the demonstration and forgets everything.\n", c.Every, p.PublicURL, secret.Reveal())
 	parts, ctx := errgroup.WithContext(ctx)
 	parts.Go(func() error { return p.run(ctx) })
@@ -67,6 +67,26 @@ func (c *demoCmd) Run(ctx context.Context, t terminal) (err error) {
 	}
 	fmt.Fprintln(t.Out, "The demonstration has ended.")
 	return nil
+}
+
+// A pretendProvider is one that has every protocol.
+type pretendProvider struct {
+	*simulator.Server // IMAP
+	pop3              *simulator.POP3Server
+	smtp              *simulator.SMTPServer
+}
+
+func startProvider(log *slog.Logger) (p pretendProvider, err error) {
+	if p.Server, err = simulator.Start(simulator.Options{Log: log}); err != nil {
+		return p, err
+	}
+	if p.pop3, err = p.StartPOP3(simulator.POP3Options{}); err == nil {
+		p.smtp, err = p.StartSMTP(simulator.SMTPOptions{})
+	}
+	if err != nil {
+		return p, errors.Join(err, p.Close())
+	}
+	return p, nil
 }
 
 func (c *demoCmd) listen() (net.Listener, error) {
@@ -81,9 +101,10 @@ func (c *demoCmd) listen() (net.Listener, error) {
 	return net.Listen("tcp", net.JoinHostPort(host, "0"))
 }
 
-// furnish fills the installation: a person, two mailboxes and some mail from the
-// last days. The secret signs that person in, any number of times.
-func (p *process) furnish(ctx context.Context, provider *simulator.Server) (secret postroom.Secret, drip *simulator.Drip, err error) {
+// furnish fills the installation: a person, two mailboxes, one of them by POP3, and
+// some mail from the last days. The secret signs that person in, any number of
+// times.
+func (p *process) furnish(ctx context.Context, provider pretendProvider) (secret postroom.Secret, drip *simulator.Drip, err error) {
 	if drip, err = simulator.NewDrip(2026); err != nil {
 		return secret, nil, err
 	}
@@ -93,9 +114,12 @@ func (p *process) furnish(ctx context.Context, provider *simulator.Server) (secr
 	}
 	by := postroom.Viewer{User: u.ID, Role: u.Role, Name: u.Name}
 	password := rand.Text()
-	for _, m := range []struct{ name, address string }{{"Support", simulator.SupportAddress}, {"Sales", simulator.SalesAddress}} {
-		provider.AddAccount(m.address, password)
-		if _, err := p.mailboxes.Add(ctx, by, demoMailbox(provider, m.name, m.address), mailbox.Credential{Kind: "password", Password: postroom.Hide(password)}); err != nil {
+	for _, m := range []postroom.Mailbox{
+		provider.mailbox("Support", simulator.SupportAddress, postroom.IMAP, provider.Port),
+		provider.mailbox("Sales", simulator.SalesAddress, postroom.POP3, provider.pop3.Port),
+	} {
+		provider.AddAccount(m.Address, password)
+		if _, err := p.mailboxes.Add(ctx, by, m, mailbox.Credential{Kind: "password", Password: postroom.Hide(password)}); err != nil {
 			return secret, nil, err
 		}
 	}
@@ -108,20 +132,26 @@ func (p *process) furnish(ctx context.Context, provider *simulator.Server) (secr
 	return secret, drip, err
 }
 
-func demoMailbox(provider *simulator.Server, name, address string) postroom.Mailbox {
+// mailbox is one at the pretend provider.
+func (p pretendProvider) mailbox(name, address string, protocol postroom.Protocol, port int) postroom.Mailbox {
+	at := func(port int) postroom.ServerSettings {
+		return postroom.ServerSettings{Host: p.Host, Port: port, TLS: postroom.TLSNone, Username: address}
+	}
+	var poll time.Duration // as usual
+	if protocol == postroom.POP3 {
+		poll = 3 * time.Second // nobody wants to wait a minute here for a server that does not call
+	}
 	return postroom.Mailbox{
 		Name: name, Address: address,
-		Incoming: postroom.IncomingSettings{
-			ServerSettings: postroom.ServerSettings{Host: provider.Host, Port: provider.Port, TLS: postroom.TLSNone, Username: address},
-			Protocol:       postroom.IMAP,
-		},
-		Start: postroom.Start{Kind: postroom.StartAll}, AfterImport: postroom.AfterImportKeep,
+		Incoming: postroom.IncomingSettings{ServerSettings: at(port), Protocol: protocol, PollInterval: poll},
+		Outgoing: &postroom.OutgoingSettings{ServerSettings: at(p.smtp.Port)},
+		Start:    postroom.Start{Kind: postroom.StartAll}, AfterImport: postroom.AfterImportKeep,
 		Visibility: postroom.Visibility{Kind: postroom.VisibleToEveryone},
 	}
 }
 
 // pour has mail arrive at the pretend provider until ctx ends.
-func pour(ctx context.Context, provider *simulator.Server, drip *simulator.Drip, every time.Duration) error {
+func pour(ctx context.Context, provider pretendProvider, drip *simulator.Drip, every time.Duration) error {
 	tick := time.NewTicker(every)
 	defer tick.Stop()
 	for {

@@ -28,6 +28,7 @@ import (
 	"github.com/postroom/postroom/internal/issue"
 	"github.com/postroom/postroom/internal/mail/mime"
 	"github.com/postroom/postroom/internal/mailbox"
+	"github.com/postroom/postroom/internal/store"
 	"github.com/postroom/postroom/internal/web"
 	"github.com/postroom/postroom/internal/work"
 )
@@ -89,7 +90,13 @@ func (p *process) run(ctx context.Context) (err error) {
 	figures := newFigures(db)
 	figures.registry.MustRegister(p.floor)
 	fleet := p.fleet(node, figures)
-	pipeline := &intake.Pipeline{Ledger: db, Node: node, Nudge: p.arrived, Filed: figures.filed, Log: p.Log}
+	p.mailboxes.Aside = fleet.Aside
+	pipeline := &intake.Pipeline{Ledger: db, Node: node, Nudge: p.arrived, Log: p.Log, Filed: func(filed store.Filed) {
+		figures.filed(filed)
+		if filed.Due { // on the server, now that it is here
+			fleet.Nudge(filed.Mailbox)
+		}
+	}}
 	janitor := &work.Loop{Name: "janitor", Turn: p.tidy, Interval: 10 * time.Minute, Log: p.Log}
 
 	parts, ctx := errgroup.WithContext(ctx)
@@ -114,6 +121,7 @@ func (p *process) fleet(node postroom.NodeID, figures *figures) *fetch.Fleet {
 			return explainer.Explain(err, m, mailbox.Credential{Kind: l.Kind, Password: l.Secret}, l.HasWorked)
 		},
 		TopReceived:     mime.TopReceived,
+		Hold:            p.floor.hold,
 		Arrived:         func() { work.Ring(p.arrived) },
 		Wake:            p.wakeFleet,
 		Troubled:        figures.troubled,

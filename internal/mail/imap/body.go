@@ -54,6 +54,7 @@ func (c *Client) hearBody(f *fetching, r *bodyReader, asked items, take func(Fac
 // stream hands out the literal as it comes, and goes on behind it.
 func (c *Client) stream(f *fetching, r *bodyReader, fact Fact, take func(Fact, io.Reader) error) error {
 	c.setPatience(c.literalTimeout)
+	c.renewBudget(c.lex.literal)
 	defer c.setPatience(c.commandTimeout)
 	r.isOpen = true
 	err := f.settle(fact.UID, func() error { return take(fact, r) })
@@ -84,6 +85,7 @@ func (c *Client) setAside(r *bodyReader, aside *spool) error {
 		return err
 	case first == 0 && l.literal != none:
 		c.setPatience(c.literalTimeout)
+		c.renewBudget(l.literal)
 		defer c.setPatience(c.commandTimeout)
 		aside.isGiven = true
 		r.isOpen = true

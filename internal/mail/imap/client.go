@@ -19,6 +19,12 @@ const (
 
 	logoutTimeout    = 2 * time.Second
 	lastWordsTimeout = time.Second
+
+	// A server may be slow and say so, or say one byte at a time, but not for ever:
+	// after so many times the longest silence an answer must have come, and the bytes
+	// of a message at this rate.
+	mostSilences    = 20
+	leastLiteralBps = 1 << 10
 )
 
 // Options say which server to open, and how.
@@ -84,6 +90,7 @@ func newClient(conn net.Conn, o Options) *Client {
 		c.literalTimeout = DefaultLiteralTimeout
 	}
 	c.lex.conn, c.lex.patience = conn, c.commandTimeout
+	c.renewBudget(0)
 	if o.Transcript != nil {
 		c.transcript = func(dir byte, line string) {
 			o.Transcript(dir, c.login.Scrub(strings.ToValidUTF8(line, "�")))
@@ -91,6 +98,14 @@ func newClient(conn net.Conn, o Options) *Client {
 		c.lex.tap = func(line []byte) { c.transcript('S', string(line)) }
 	}
 	return c
+}
+
+// renewBudget says how long the server may take from now on for what comes next,
+// and for a literal of so many bytes. The time that we take ourselves, because the
+// disk is slow, does not count.
+func (c *Client) renewBudget(literalBytes int64) {
+	const most = 1 << 30 // seconds
+	c.lex.budget = mostSilences*max(c.commandTimeout, c.literalTimeout) + time.Duration(min(literalBytes/leastLiteralBps, most))*time.Second
 }
 
 // Usable says whether the connection still stands, as far as is known: after a

@@ -153,6 +153,7 @@ func (c *Client) lose(ctx context.Context, phase mail.Phase, err error) error {
 // instead.
 func (c *Client) send(ctx context.Context, phase mail.Phase, words []arg) (tag string, refused reply, err error) {
 	tag = c.nextTag()
+	c.renewBudget(0)
 	b := append(c.out[:0], tag...)
 	shown := append([]byte(nil), tag...)
 	for _, w := range words {

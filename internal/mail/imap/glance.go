@@ -48,6 +48,7 @@ func (c *Client) Glance(ctx context.Context, folders []string) (news bool, other
 		}
 		b = append(append(b, name.text...), " (MESSAGES UIDNEXT UIDVALIDITY)\r\n"...)
 	}
+	c.renewBudget(0)
 	if err := c.write(ctx, mail.PhaseAny, b, b); err != nil {
 		return c.news, nil, err
 	}

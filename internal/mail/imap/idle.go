@@ -88,12 +88,14 @@ var ErrNoIdle = errors.New("the server doesn't offer IDLE")
 func (c *Client) listen(ctx context.Context, tag string, end time.Time, ended *reply) error {
 	patience := c.lex.patience
 	c.lex.patience, c.lex.until = time.Until(end)+time.Second, end
+	c.lex.budget = c.lex.patience
 	leave := c.interrupt.enter(c.lex.conn)
 	c.lex.armed = c.interrupt.repeat
 	defer func() {
 		leave()
 		c.lex.armed = nil
 		c.setPatience(patience)
+		c.renewBudget(0)
 		c.lex.until = time.Time{}
 	}()
 	for !c.news && ended.status == "" {

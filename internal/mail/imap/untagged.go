@@ -1,6 +1,7 @@
 package imap
 
 import (
+	"errors"
 	"strconv"
 	"strings"
 )
@@ -39,6 +40,8 @@ func keywordOf(word []byte) keyword {
 	return wordUnknown
 }
 
+var errFarewell = errors.New("the server has said BYE")
+
 // hearUntagged reads an untagged response up to what on or the client itself
 // wants of it. The rest is for finish.
 func (c *Client) hearUntagged(on handler) error {
@@ -58,7 +61,10 @@ func (c *Client) hearUntagged(on handler) error {
 	if kind == wordStatus {
 		r := parseReply(l.line[start:])
 		c.hearCode(r)
-		if r.status == "BYE" && c.bye.status == "" {
+		if r.status == "BYE" && c.bye.status != "" {
+			return errFarewell // some servers say it again and again
+		}
+		if r.status == "BYE" {
 			// The connection is as good as gone. What else the server has to say, a
 			// tagged NO perhaps, must come soon.
 			c.bye = r
@@ -68,6 +74,7 @@ func (c *Client) hearUntagged(on handler) error {
 	}
 	if on != nil {
 		if handled, err := on(kind, number); handled || err != nil {
+			c.renewBudget(0) // it goes forward
 			return err
 		}
 	}

@@ -31,6 +31,7 @@ type wire struct {
 	armed    func()        // called after each deadline has been set; nil: nothing is
 	patience time.Duration // the longest wait for one more byte
 	until    time.Time     // no read waits beyond this; zero: no limit
+	budget   time.Duration // how long all reads together may still wait
 }
 
 // fill reads once more from the connection. There must be room.
@@ -52,7 +53,9 @@ func (x *wire) fill() error {
 
 // receive reads at least one byte into p, or fails.
 func (x *wire) receive(p []byte) (int, error) {
-	deadline := time.Now().Add(x.patience)
+	began := time.Now()
+	defer func() { x.budget -= time.Since(began) }()
+	deadline := began.Add(min(x.patience, max(x.budget, 0)))
 	if !x.until.IsZero() && x.until.Before(deadline) {
 		deadline = x.until
 	}

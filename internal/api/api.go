@@ -81,6 +81,9 @@ func (s *Server) routes() (*http.ServeMux, *huma.OpenAPI) {
 	add(e, read("GET", "/mailboxes", "List mailboxes"), s.listMailboxes)
 	add(e, administer("POST", "/mailboxes", "Connect a mailbox").creates(), s.addMailbox)
 	add(e, administer("POST", "/mailboxes/test", "Test settings without keeping them"), s.testDraft)
+	add(e, administer("POST", "/mailboxes/bulk", "Do the same with many mailboxes"), s.changeMany)
+	add(e, administer("POST", "/mailboxes/import", "Bring in many mailboxes").takes(maxImportBody), s.importMailboxes)
+	add(e, administer("GET", "/mailboxes/former", "Read what is left of a mailbox that was removed"), s.readFormer)
 	add(e, read("GET", "/mailboxes/{id}", "Read a mailbox"), s.readMailbox)
 	add(e, administer("PATCH", "/mailboxes/{id}", "Change a mailbox"), s.changeMailbox)
 	add(e, administer("DELETE", "/mailboxes/{id}", "Remove a mailbox"), s.deleteMailbox)
@@ -88,6 +91,8 @@ func (s *Server) routes() (*http.ServeMux, *huma.OpenAPI) {
 	add(e, administer("POST", "/mailboxes/{id}/pause", "Stop reading a mailbox"), s.pauseMailbox)
 	add(e, administer("POST", "/mailboxes/{id}/resume", "Read a mailbox again"), s.resumeMailbox)
 	add(e, read("GET", "/mailboxes/{id}/ledger", "Prove that the ledger balances"), s.readLedger)
+	add(e, read("GET", "/mailboxes/{id}/numberings", "List the counts of folders that a ledger has"), s.listNumberings)
+	add(e, administer("POST", "/mailboxes/{id}/rescan", "Say what the server has that is not here, and bring it in"), s.rescanMailbox)
 	add(e, read("GET", "/arrivals", "List lines of the ledger"), s.listArrivals)
 	add(e, administer("POST", "/arrivals/{id}/retry", "Try an arrival again"), s.retryArrival)
 

@@ -90,6 +90,12 @@ func (o operation) creates() operation {
 	return o
 }
 
+// takes says that the operation takes longer bodies than others.
+func (o operation) takes(bytes int64) operation {
+	o.MaxBodyBytes = bytes
+	return o
+}
+
 // maxBody is how many bytes of a request are read. Certificates are the longest.
 const maxBody = 1 << 20
 

@@ -104,7 +104,7 @@ func showReport(r mailbox.Report) Report {
 }
 
 func (s *Server) testDraft(ctx context.Context, v postroom.Viewer, in *draftInput) (*answer[Report], error) {
-	m, c, err := s.draft(ctx, in)
+	m, c, err := s.draft(ctx, &in.Body)
 	if err != nil {
 		return nil, err
 	}

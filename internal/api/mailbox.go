@@ -20,10 +20,12 @@ import (
 type mailboxes interface {
 	mailboxKeeper
 	mailboxProver
+	mailboxHistory
+	manyMailboxes
 }
 
 type mailboxKeeper interface {
-	Add(ctx context.Context, by postroom.Viewer, m postroom.Mailbox, c mailbox.Credential) (postroom.Mailbox, error)
+	Connect(ctx context.Context, by postroom.Viewer, m postroom.Mailbox, c mailbox.Credential, choice mailbox.FormerChoice) (_ postroom.Mailbox, continued bool, err error)
 	Change(ctx context.Context, by postroom.Viewer, id postroom.MailboxID, change func(*postroom.Mailbox) error, c *mailbox.Credential) (postroom.Mailbox, error)
 	Pause(ctx context.Context, by postroom.Viewer, id postroom.MailboxID) error
 	Resume(ctx context.Context, by postroom.Viewer, id postroom.MailboxID) error
@@ -34,7 +36,18 @@ type mailboxProver interface {
 	Test(ctx context.Context, by postroom.Viewer, m postroom.Mailbox, c mailbox.Credential) (mailbox.Report, error)
 	TestSaved(ctx context.Context, by postroom.Viewer, id postroom.MailboxID) (mailbox.Report, error)
 	Ledger(ctx context.Context, by postroom.Viewer, id postroom.MailboxID) (mailbox.Ledger, error)
+	Rescan(ctx context.Context, by postroom.Viewer, id postroom.MailboxID, r mailbox.RescanRequest) (mailbox.Rescan, error)
 	Retry(ctx context.Context, by postroom.Viewer, id postroom.ArrivalID) error
+}
+
+type mailboxHistory interface {
+	Former(ctx context.Context, by postroom.Viewer, address string) (store.Former, error)
+	Numberings(ctx context.Context, by postroom.Viewer, id postroom.MailboxID) ([]store.NumberingCount, error)
+}
+
+type manyMailboxes interface {
+	Bulk(ctx context.Context, by postroom.Viewer, ids []postroom.MailboxID, action mailbox.Action, change func(*postroom.Mailbox) error) ([]mailbox.BulkResult, error)
+	Import(ctx context.Context, by postroom.Viewer, lines []mailbox.Line, dryRun bool) ([]mailbox.LineResult, error)
 }
 
 // Mailbox is a mailbox as the API shows it: never with a secret.
@@ -59,6 +72,7 @@ type Fault struct {
 	Explanation string `json:"explanation"`
 	Remedy      string `json:"remedy"`
 	FixBy       string `json:"fix_by" enum:"user,mailbox_admin,app_admin,wait"`
+	Field       string `json:"field,omitempty" doc:"The setting that is wrong, where it is a single one."`
 	Reply       string `json:"reply,omitempty" doc:"What the server said, secrets removed."`
 }
 
@@ -66,7 +80,7 @@ func showFault(f *postroom.Fault) *Fault {
 	if f == nil {
 		return nil
 	}
-	return &Fault{string(f.Class), f.Explanation, f.Remedy, string(f.FixBy), f.Reply}
+	return &Fault{string(f.Class), f.Explanation, f.Remedy, string(f.FixBy), f.Field, f.Reply}
 }
 
 func showMailbox(m postroom.Mailbox) Mailbox {
@@ -125,38 +139,51 @@ func (s *Server) readMailbox(ctx context.Context, v postroom.Viewer, in *OfMailb
 	return answerOf(showMailbox(m), err)
 }
 
-// draftInput is a mailbox that is not kept yet.
-type draftInput struct {
-	Body struct {
-		Settings
-		Credential *Credential `json:"credential,omitempty"`
-	}
+// Draft is a mailbox that is not kept yet.
+type Draft struct {
+	Settings
+	Credential *Credential `json:"credential,omitempty"`
 }
 
-func (s *Server) draft(ctx context.Context, in *draftInput) (m postroom.Mailbox, c mailbox.Credential, err error) {
-	if in.Body.Credential != nil {
-		c = in.Body.Credential.hidden()
+type draftInput struct{ Body Draft }
+
+func (s *Server) draft(ctx context.Context, d *Draft) (m postroom.Mailbox, c mailbox.Credential, err error) {
+	if d.Credential != nil {
+		c = d.Credential.hidden()
 	}
-	if err := s.knowPeople(ctx, &in.Body.Settings); err != nil {
+	if err := s.knowPeople(ctx, &d.Settings); err != nil {
 		return m, c, err
 	}
-	return m, c, in.Body.apply(&m)
+	return m, c, d.apply(&m)
+}
+
+type newMailboxInput struct {
+	Body struct {
+		Draft
+		Former string `json:"former,omitempty" doc:"What becomes of a mailbox of this address that was removed: continue takes it up again, with its id, issues and ledger, and brings in what arrived meanwhile; new begins another. Usual is continue."`
+	}
 }
 
 type createdMailbox struct {
 	Location string `header:"Location"`
-	Body     Mailbox
+	Body     struct {
+		Mailbox
+		Continued bool `json:"continued" doc:"Whether a mailbox that was removed is taken up again."`
+	}
 }
 
-func (s *Server) addMailbox(ctx context.Context, v postroom.Viewer, in *draftInput) (*createdMailbox, error) {
-	m, c, err := s.draft(ctx, in)
+func (s *Server) addMailbox(ctx context.Context, v postroom.Viewer, in *newMailboxInput) (*createdMailbox, error) {
+	m, c, err := s.draft(ctx, &in.Body.Draft)
 	if err != nil {
 		return nil, err
 	}
-	if m, err = s.Mailboxes.Add(ctx, v, m, c); err != nil {
+	m, continued, err := s.Mailboxes.Connect(ctx, v, m, c, mailbox.FormerChoice(in.Body.Former))
+	if err != nil {
 		return nil, err
 	}
-	return &createdMailbox{Prefix + "/mailboxes/" + m.ID.String(), showMailbox(m)}, nil
+	made := &createdMailbox{Location: Prefix + "/mailboxes/" + m.ID.String()}
+	made.Body.Mailbox, made.Body.Continued = showMailbox(m), continued
+	return made, nil
 }
 
 // mailboxPatch is read as it is, because what is absent differs from what is null.
@@ -217,7 +244,13 @@ func (s *Server) changeMailbox(ctx context.Context, v postroom.Viewer, in *mailb
 		c = &hidden
 		delete(in.Body.members, "credential")
 	}
-	m, err := s.Mailboxes.Change(ctx, v, id, func(m *postroom.Mailbox) error {
+	m, err := s.Mailboxes.Change(ctx, v, id, s.patched(ctx, in.Body.members), c)
+	return answerOf(showMailbox(m), err)
+}
+
+// patched applies a merge patch to the settings of a mailbox.
+func (s *Server) patched(ctx context.Context, patch map[string]any) func(*postroom.Mailbox) error {
+	return func(m *postroom.Mailbox) error {
 		text, err := json.Marshal(showSettings(*m))
 		if err != nil {
 			return err
@@ -226,7 +259,7 @@ func (s *Server) changeMailbox(ctx context.Context, v postroom.Viewer, in *mailb
 		if err := json.Unmarshal(text, &now); err != nil {
 			return err
 		}
-		after, err := settled[Settings](merged(now, in.Body.members), "")
+		after, err := settled[Settings](merged(now, patch), "")
 		if err != nil {
 			return err
 		}
@@ -234,8 +267,7 @@ func (s *Server) changeMailbox(ctx context.Context, v postroom.Viewer, in *mailb
 			return err
 		}
 		return after.apply(m)
-	}, c)
-	return answerOf(showMailbox(m), err)
+	}
 }
 
 // settled reads a document that a patch has made, against the schema of its type.

@@ -168,7 +168,7 @@ func translated(_ huma.Context, _ string, body any) (any, error) {
 	}
 	switch {
 	case m.Status == http.StatusRequestEntityTooLarge:
-		p.Explanation, p.Remedy = "This request is longer than 1 MB.", "Send less at once."
+		p.Explanation, p.Remedy = "This request is longer than what is taken here.", "Send less at once."
 	case m.Status == http.StatusUnsupportedMediaType:
 		p.Explanation, p.Remedy = "This kind of content is not understood here.", "Send JSON, with the header “Content-Type: application/json”."
 	case m.Status == http.StatusBadRequest && len(p.Errors) == 0:

@@ -118,24 +118,29 @@ func (s Settings) applyIncoming(m *postroom.Mailbox) error {
 
 // applyStart leaves the instant of a start alone that stays what it is.
 func (s Settings) applyStart(m *postroom.Mailbox) error {
-	switch kind := postroom.StartKind(s.Start); {
-	case s.Start == "" || kind == postroom.StartNow:
-		if m.Start.Kind != postroom.StartNow {
-			m.Start = postroom.Start{Kind: postroom.StartNow}
-		}
-	case kind == postroom.StartAll:
-		m.Start = postroom.Start{Kind: postroom.StartAll}
-	default:
-		when, err := time.Parse(time.RFC3339, s.Start)
-		if err != nil {
-			when, err = time.Parse(time.DateOnly, s.Start)
-		}
-		if err != nil {
-			return unfit("start", "This is no start.", "Give now, all, or a time like 2026-11-20T08:00:00Z.")
-		}
-		m.Start = postroom.Start{Kind: postroom.StartDate, At: when.UTC()}
+	start, err := readStart(s.Start)
+	if err == nil && (start.Kind != postroom.StartNow || m.Start.Kind != postroom.StartNow) {
+		m.Start = start
 	}
-	return nil
+	return err
+}
+
+// readStart reads now, all, or a time; empty is now.
+func readStart(text string) (postroom.Start, error) {
+	switch kind := postroom.StartKind(text); kind {
+	case "", postroom.StartNow:
+		return postroom.Start{Kind: postroom.StartNow}, nil
+	case postroom.StartAll:
+		return postroom.Start{Kind: kind}, nil
+	}
+	when, err := time.Parse(time.RFC3339, text)
+	if err != nil {
+		when, err = time.Parse(time.DateOnly, text)
+	}
+	if err != nil {
+		return postroom.Start{}, unfit("start", "This is no start.", "Give now, all, or a time like 2026-11-20T08:00:00Z.")
+	}
+	return postroom.Start{Kind: postroom.StartDate, At: when.UTC()}, nil
 }
 
 func (s Settings) applyPeople(m *postroom.Mailbox) error {

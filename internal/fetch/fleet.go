@@ -118,7 +118,9 @@ func (f *Fleet) lookAfter(ctx context.Context) error {
 }
 
 func (f *Fleet) withDefaults() {
+	f.mu.Lock()
 	f.readers = make(map[postroom.MailboxID]*running)
+	f.mu.Unlock()
 	f.seats = work.Seats{Hold: f.SeatHold}
 	f.gate = work.Gate{Total: 32, PerKey: 8, Spread: 200 * time.Millisecond}
 	if f.MaxMessageBytes == 0 {
@@ -235,6 +237,7 @@ func (f *Fleet) start(ctx context.Context, o store.Owned) {
 	if o.State != postroom.MailboxActive {
 		r.nextTry = o.NextTryAt
 	}
+	r.refused = o.State == postroom.MailboxNeedsSignIn
 	r.stopped = o.State == postroom.MailboxNeedsSignIn && o.NextTryAt.IsZero()
 	f.mu.Lock()
 	f.readers[o.Fence.Mailbox] = r

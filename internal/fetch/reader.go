@@ -44,6 +44,7 @@ type reader struct {
 	version int64
 
 	failures int       // tries in a row that failed; only survival resets it
+	refused  bool      // the password was, at the last try
 	nextTry  time.Time // zero: at once
 	stopped  bool      // no try is planned: somebody must change something
 
@@ -61,7 +62,8 @@ type reader struct {
 	// folderTrouble is what was last recorded of a part of the mailbox.
 	folderTrouble string
 
-	seat *work.Seat // among the connections to the server; the last one there was
+	seat       *work.Seat // among the connections to the server; the last one there was
+	turnedAway int        // times in a row that there was no place after all
 
 	m     postroom.Mailbox
 	login Login
@@ -125,6 +127,10 @@ func (r *reader) pause(ctx context.Context) bool {
 			return true
 		case <-r.wake:
 			r.weighAgain(ctx)
+			if r.waitsForTurn() {
+				r.nextTry = time.Time{}
+				return true
+			}
 			if r.mayGoOn() {
 				r.quiet = [sha256.Size]byte{} // somebody knows of something to do
 				return true
@@ -155,15 +161,17 @@ func (r *reader) sit(ctx context.Context) error {
 		return err
 	}
 	defer end()
-	if r.seat, err = r.fleet.seats.Take(ctx, r.server(), r.urgency()); err != nil {
+	if r.seat, err = r.fleet.seats.Take(ctx, r.server()); err != nil {
 		return err
 	}
-	defer r.seat.Leave()
+	defer r.leave(ctx)
 	w := &watch{reader: r, numberings: make(map[string]*folder)}
 	s, err := r.open(ctx, w)
 	if err != nil {
 		return err
 	}
+	r.turnedAway = 0
+	r.seat.Serve()
 	r.fleet.servers.opened(r.server(), r.m.ID, time.Now())
 	w.session = s
 	r.keep(s)
@@ -225,9 +233,13 @@ func (r *reader) note(ctx context.Context, err error, survived bool) error {
 		r.nextTry = time.Now().Add(time.Second)
 		return nil
 	}
+	if refused := fault.Kind == postroom.NeedsSignIn; refused != r.refused { // the pauses begin anew
+		r.refused, r.failures = refused, 0
+	}
 	r.failures++
 	fault, room := r.weigh(fault)
-	if room { // it is the server's turns that this mailbox waits for from now on
+	if room { // it is its turn that this mailbox waits for from now on
+		r.failures--
 		r.nextTry = time.Now().Add(rand.N(time.Second))
 		return nil
 	}

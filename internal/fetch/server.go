@@ -21,7 +21,13 @@ type servers struct {
 type server struct {
 	refused map[postroom.MailboxID]time.Time // a password that had worked was refused
 	let     map[postroom.MailboxID]time.Time // a mailbox was opened
-	full    []time.Time                      // it took no further connection
+	full    []fullAt                         // it took no further connection
+}
+
+// A fullAt is a connection that a server did not take any more.
+type fullAt struct {
+	mailbox postroom.MailboxID
+	at      time.Time
 }
 
 const (
@@ -97,21 +103,24 @@ func (s *servers) refusedAt(address string) []postroom.MailboxID {
 	return nil
 }
 
-// isFull notes that a server took no further connection while this node has so
-// many others there, and says whether that is now known to be all that it takes:
-// one refusal may be for a mailbox's own sake, when its owner has many programs
-// running.
-func (s *servers) isFull(address string, others int, now time.Time) bool {
+// isFull notes that a server took no further connection for a mailbox while this
+// node has so many others there, and says whether that is now known to be all that
+// it takes: one refusal may be for a mailbox's own sake, when its owner has many
+// programs running. refused are those that it concerned.
+func (s *servers) isFull(address string, id postroom.MailboxID, others int, now time.Time) (refused []postroom.MailboxID, full bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	known := s.at(address)
 	known.forget(now)
-	known.full = append(known.full, now)
+	known.full = append(known.full, fullAt{id, now})
 	if others == 0 || len(known.full) < max(several, others/10) {
-		return false
+		return nil, false
+	}
+	for _, f := range known.full {
+		refused = append(refused, f.mailbox)
 	}
 	known.full = nil
-	return true
+	return refused, true
 }
 
 // forget drops what is no longer lately.
@@ -119,7 +128,7 @@ func (k *server) forget(now time.Time) {
 	old := func(_ postroom.MailboxID, at time.Time) bool { return now.Sub(at) > lately }
 	maps.DeleteFunc(k.refused, old)
 	maps.DeleteFunc(k.let, old)
-	for len(k.full) > 0 && now.Sub(k.full[0]) > lately {
+	for len(k.full) > 0 && now.Sub(k.full[0].at) > lately {
 		k.full = k.full[1:]
 	}
 }

@@ -83,7 +83,8 @@ func TestOneFullMailboxDoesNotMakeAFullServer(t *testing.T) {
 			var s servers
 			got := false
 			for i := range test.refusals {
-				got = s.isFull("a", test.others, now.Add(time.Duration(i)*test.every)) || got
+				_, full := s.isFull("a", postroom.MailboxID(i), test.others, now.Add(time.Duration(i)*test.every))
+				got = got || full
 			}
 			if got != test.want {
 				t.Errorf("isFull = %v, want %v", got, test.want)

@@ -31,10 +31,7 @@ func (r *reader) weigh(fault *postroom.Fault) (meant *postroom.Fault, room bool)
 	switch {
 	case fault.Class == postroom.TooManyConnections:
 		f.gate.Ease(r.server())
-		if f.servers.isFull(r.server(), f.seats.Held(r.server()), time.Now()) {
-			f.seats.Learn(r.seat)
-			return fault, true
-		}
+		return fault, r.learnSeats()
 	case fault.Class == postroom.RateLimited:
 		f.gate.Ease(r.server())
 	case r.isRefusedPassword(fault):
@@ -48,6 +45,50 @@ func (r *reader) weigh(fault *postroom.Fault) (meant *postroom.Fault, room bool)
 	}
 	return fault, false
 }
+
+// learnSeats says that a connection was one too many for the server, and whether
+// that is because it takes no more than it has of ours. The others that it refused
+// then come again, to wait for their turn. Whoever is refused in spite of having
+// its turn is told so by the server for another reason.
+func (r *reader) learnSeats() (turns bool) {
+	f := r.fleet
+	refused, full := f.servers.isFull(r.server(), r.m.ID, f.seats.Served(r.server()), time.Now())
+	if full {
+		f.seats.Learn(r.seat)
+		for _, id := range refused {
+			f.Nudge(id)
+		}
+	}
+	r.turnedAway++
+	return f.seats.IsLimited(r.server()) && r.turnedAway <= maxTurnsRefused
+}
+
+// maxTurnsRefused is how often in a row a mailbox is refused at its turn, when the
+// server has not noticed yet that the one before has left.
+const maxTurnsRefused = 3
+
+// waitsForTurn says whether a mailbox was refused for being one too many at a
+// server of which it has turned out since that mailboxes take turns there.
+func (r *reader) waitsForTurn() bool {
+	return r.m.Fault != nil && r.m.Fault.Class == postroom.TooManyConnections &&
+		r.turnedAway <= maxTurnsRefused && r.fleet.seats.IsLimited(r.server())
+}
+
+// leave gives the seat up once the server has noticed that the connection is gone.
+func (r *reader) leave(ctx context.Context) {
+	if r.fleet.seats.IsLimited(r.server()) {
+		timer := time.NewTimer(noticed)
+		defer timer.Stop()
+		select {
+		case <-ctx.Done():
+		case <-timer.C:
+		}
+	}
+	r.seat.Leave()
+}
+
+// noticed is how long a server has to notice that a connection was closed.
+const noticed = 200 * time.Millisecond
 
 // isRefusedPassword says whether a fault is that of a password which the server
 // took before, and refuses with no better reason than that it is wrong.

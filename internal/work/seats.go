@@ -27,6 +27,7 @@ type Seats struct {
 type table struct {
 	places          // limit 0: not known
 	seated  []*Seat // who came first stands first
+	served  int     // of those seated
 	probe   time.Duration
 	movedAt time.Time // the limit
 	users   int       // seated or waiting
@@ -38,7 +39,9 @@ type Seat struct {
 	key   string
 	table *table
 	since time.Time
-	left  bool
+	// served: what the seat is for has been had, so that it counts among those which
+	// the other side is known to grant.
+	served, left bool
 }
 
 const (
@@ -47,9 +50,9 @@ const (
 	longestProbe = 6 * time.Hour
 )
 
-// Take waits for a seat, the most urgent first. When ctx ends first, its error is
+// Take waits for a seat, in the order in which they come. When ctx ends first, its error is
 // returned.
-func (s *Seats) Take(ctx context.Context, key string, urgency int64) (*Seat, error) {
+func (s *Seats) Take(ctx context.Context, key string) (*Seat, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
@@ -61,7 +64,7 @@ func (s *Seats) Take(ctx context.Context, key string, urgency int64) (*Seat, err
 		defer s.mu.Unlock()
 		return s.seat(key, t), nil
 	}
-	w := t.ask(urgency)
+	w := t.ask(0)
 	if w != nil && time.Since(t.movedAt) > t.probe { // perhaps there is room for one more by now
 		t.limit, t.movedAt = t.limit+1, time.Now()
 		t.admit()
@@ -108,26 +111,31 @@ func (s *Seats) part(key string, t *table) {
 	}
 }
 
-// Held is how many seats of a key are taken.
-func (s *Seats) Held(key string) int {
+// Served is how many of those seated for a key have what they came for.
+func (s *Seats) Served(key string) int {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if t := s.tables[key]; t != nil {
-		return t.taken
+		return t.served
 	}
 	return 0
 }
 
-// Learn says that one more than are seated now, without the given seat, were too
-// many for a key. One can always be seated.
+// IsLimited says whether it is known how many seats there are for a key.
+func (s *Seats) IsLimited(key string) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	t := s.tables[key]
+	return t != nil && t.limit != 0
+}
+
+// Learn says that one more than are served now was too many for a key: the seat
+// that is given. One can always be seated.
 func (s *Seats) Learn(refused *Seat) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	t := refused.table
-	others := t.taken
-	if !refused.left {
-		others--
-	}
+	others := t.served
 	switch {
 	case t.limit == 0:
 		t.probe = s.Probe
@@ -143,6 +151,16 @@ func (s *Seats) Learn(refused *Seat) {
 	t.movedAt = time.Now()
 }
 
+// Serve says that what the seat is for has been had.
+func (seat *Seat) Serve() {
+	seat.seats.mu.Lock()
+	defer seat.seats.mu.Unlock()
+	if !seat.served && !seat.left {
+		seat.served = true
+		seat.table.served++
+	}
+}
+
 // Leave gives the seat up. Leaving again does nothing.
 func (seat *Seat) Leave() {
 	s := seat.seats
@@ -153,6 +171,9 @@ func (seat *Seat) Leave() {
 	}
 	seat.left = true
 	t := seat.table
+	if seat.served {
+		t.served--
+	}
 	for i, other := range t.seated {
 		if other == seat {
 			t.seated = append(t.seated[:i], t.seated[i+1:]...)

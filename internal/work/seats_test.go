@@ -12,11 +12,23 @@ import (
 
 func takeSeat(t *testing.T, s *Seats) *Seat {
 	t.Helper()
-	seat, err := s.Take(t.Context(), "server", 0)
+	seat, err := s.Take(t.Context(), "server")
 	if err != nil {
 		t.Fatal(err)
 	}
+	seat.Serve()
 	return seat
+}
+
+// oneTooMany takes a seat for which the other side has no place.
+func oneTooMany(t *testing.T, s *Seats) {
+	t.Helper()
+	seat, err := s.Take(t.Context(), "server")
+	if err != nil {
+		t.Fatal(err)
+	}
+	s.Learn(seat)
+	seat.Leave()
 }
 
 func TestEverybodyIsSeatedUntilALimitIsKnown(t *testing.T) {
@@ -25,14 +37,14 @@ func TestEverybodyIsSeatedUntilALimitIsKnown(t *testing.T) {
 	for range 100 {
 		seats = append(seats, takeSeat(t, &s))
 	}
-	if _, limited := seats[0].Until(); limited || seats[0].MakeRoom() || s.Held("server") != 100 {
-		t.Errorf("limited = %v, held = %d", limited, s.Held("server"))
+	if _, limited := seats[0].Until(); limited || seats[0].MakeRoom() || s.Served("server") != 100 {
+		t.Errorf("limited = %v, served = %d", limited, s.Served("server"))
 	}
 	for _, seat := range seats {
 		seat.Leave()
 		seat.Leave()
 	}
-	if len(s.tables) != 0 || s.Held("server") != 0 {
+	if len(s.tables) != 0 || s.Served("server") != 0 {
 		t.Errorf("%d tables are kept", len(s.tables))
 	}
 }
@@ -44,9 +56,7 @@ func TestFiftyShareTwentySeats(t *testing.T) {
 		for range 20 {
 			seats = append(seats, takeSeat(t, &s))
 		}
-		refused := takeSeat(t, &s)
-		s.Learn(refused)
-		refused.Leave()
+		oneTooMany(t, &s)
 		for _, seat := range seats {
 			seat.Leave()
 		}
@@ -59,13 +69,14 @@ func TestFiftyShareTwentySeats(t *testing.T) {
 		for i := range turns {
 			wg.Go(func() {
 				for ctx.Err() == nil {
-					seat, err := s.Take(ctx, "server", 0)
+					seat, err := s.Take(ctx, "server")
 					if err != nil {
 						return
 					}
+					seat.Serve()
 					mu.Lock()
 					turns[i]++
-					most = max(most, s.Held("server"))
+					most = max(most, s.Served("server"))
 					mu.Unlock()
 					for ctx.Err() == nil && !seat.MakeRoom() {
 						until, ok := seat.Until()
@@ -89,22 +100,18 @@ func TestOneMoreIsTriedAfterAWhile(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := Seats{Probe: time.Minute}
 		first := takeSeat(t, &s)
-		second := takeSeat(t, &s)
-		s.Learn(second) // one is all
-		second.Leave()
+		oneTooMany(t, &s) // one is all
 		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
 		defer cancel()
-		if _, err := s.Take(ctx, "server", 0); !errors.Is(err, context.DeadlineExceeded) {
+		if _, err := s.Take(ctx, "server"); !errors.Is(err, context.DeadlineExceeded) {
 			t.Errorf("a second is seated: %v", err)
 		}
 		time.Sleep(time.Minute)
-		second = takeSeat(t, &s)
-		s.Learn(second) // still too much: it takes twice as long now
-		second.Leave()
+		oneTooMany(t, &s) // still too much: it takes twice as long now
 		time.Sleep(90 * time.Second)
 		ctx, cancel = context.WithTimeout(t.Context(), time.Second)
 		defer cancel()
-		if _, err := s.Take(ctx, "server", 0); !errors.Is(err, context.DeadlineExceeded) {
+		if _, err := s.Take(ctx, "server"); !errors.Is(err, context.DeadlineExceeded) {
 			t.Errorf("a second is seated: %v", err)
 		}
 		time.Sleep(time.Minute)
@@ -117,9 +124,7 @@ func TestOnlyAsManyMakeRoomAsWait(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := Seats{Hold: time.Second, Probe: time.Hour}
 		seats := []*Seat{takeSeat(t, &s), takeSeat(t, &s), takeSeat(t, &s)}
-		refused := takeSeat(t, &s)
-		s.Learn(refused)
-		refused.Leave()
+		oneTooMany(t, &s)
 		time.Sleep(2 * time.Second)
 		if seats[0].MakeRoom() {
 			t.Error("room is made for nobody")

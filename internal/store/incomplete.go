@@ -44,7 +44,7 @@ const (
 	// lastOfSome is the arrival with which the next part ends; 0: there are no more.
 	lastOfSome = `
 	select coalesce(max(id), 0) from (
-		select id from arrival where mailbox = $1 and state = 'filed' and id > $2 order by id limit $3) some`
+		select id from arrival where mailbox = $1 and state = 'filed' and id > $2 order by id limit $3) part`
 )
 
 // incomplete looks for filed arrivals that miss something.

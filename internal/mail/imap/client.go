@@ -104,8 +104,11 @@ func newClient(conn net.Conn, o Options) *Client {
 // and for a literal of so many bytes. The time that we take ourselves, because the
 // disk is slow, does not count.
 func (c *Client) renewBudget(literalBytes int64) {
-	const most = 1 << 30 // seconds
-	c.lex.budget = mostSilences*max(c.commandTimeout, c.literalTimeout) + time.Duration(min(literalBytes/leastLiteralBps, most))*time.Second
+	c.lex.budget = mostSilences * c.commandTimeout
+	if literalBytes > 0 {
+		const most = 1 << 30 // seconds
+		c.lex.budget += mostSilences*c.literalTimeout + time.Duration(min(literalBytes/leastLiteralBps, most))*time.Second
+	}
 }
 
 // Usable says whether the connection still stands, as far as is known: after a

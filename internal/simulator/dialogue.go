@@ -64,8 +64,11 @@ func (d *dialogue) run(greeting, busy, bye string) {
 		}
 		name, argument, _ := strings.Cut(line, " ")
 		name = strings.ToUpper(name)
+		if name != "PASS" { // a password may begin and end with blanks (RFC 1939 section 7)
+			argument = strings.TrimSpace(argument)
+		}
 		d.note(name, argument)
-		end, err := d.obey(name, strings.TrimSpace(argument))
+		end, err := d.obey(name, argument)
 		if err != nil || end {
 			return
 		}
@@ -203,6 +206,7 @@ func (w outWriter) Write(b []byte) (int, error) {
 // "+ " by POP3 (RFC 5034), "334 " by SMTP (RFC 4954). cancelled says that the
 // client gave up or wrote no base64.
 func (d *dialogue) exchange(argument, prompt string, session *lineLogin) (cancelled bool, err error) {
+	session.verdict = wrongPassword // unless something better is said
 	mechanism, initial, hasInitial := strings.Cut(argument, " ")
 	server, ok := session.mechanism(strings.ToUpper(mechanism))
 	if !ok {

@@ -251,7 +251,7 @@ func TestALoginMustWait(t *testing.T) {
 		login := func() string {
 			r := dialPOP3(t, p)
 			defer r.Close()
-			return r.ask("USER "+anna) + r.ask("PASS secret") + r.ask("QUIT")
+			return r.login(anna, "secret") + r.ask("QUIT")
 		}
 		if got := login(); !strings.Contains(got, "+OK 0 messages") {
 			t.Errorf("the first login is answered %q", got)

@@ -25,7 +25,7 @@ type popSession struct {
 const recentPrefix = "recent:" // before a user name of Gmail's: the last 30 days again
 
 func (s *popSession) note(name, argument string) {
-	c := POP3Command{Session: s.number, User: s.userName(), Name: name, Argument: strings.TrimSpace(argument)}
+	c := POP3Command{Session: s.number, User: s.userName(), Name: name, Argument: argument}
 	switch name {
 	case "PASS", "APOP":
 		c.Argument = ""

@@ -48,10 +48,16 @@ func popClient(t *testing.T, p *POP3Server) *raw {
 func popLogin(t *testing.T, p *POP3Server) *raw {
 	t.Helper()
 	r := popClient(t, p)
-	if got := r.ask("USER anna@example.net") + r.ask("PASS secret"); !strings.Contains(got, "messages") {
+	if got := r.login(anna, "secret"); !strings.Contains(got, "messages") {
 		t.Fatalf("the login is answered %q", got)
 	}
 	return r
+}
+
+func (r *raw) login(user, password string) string {
+	r.t.Helper()
+	r.ask("USER " + user)
+	return r.ask("PASS " + password)
 }
 
 // ask says a line and returns the line that answers it.
@@ -221,6 +227,15 @@ func TestEveryWayIntoAMaildrop(t *testing.T) {
 			t.Errorf("%q is answered %q, want -ERR", line, got)
 		}
 	}
+	for _, malformed := range []string{"AUTH PLAIN " + b64("x"), "AUTH PLAIN ="} {
+		if got := r.ask(malformed); got != "-ERR [AUTH] Username and password not accepted.\r\n" {
+			t.Errorf("%q is answered %q", malformed, got)
+		}
+	}
+	s.AddAccount("blank@example.net", " a b ")
+	if got := popClient(t, p).login("blank@example.net", " a b "); !strings.HasPrefix(got, "+OK 0") {
+		t.Errorf("a password with blanks is answered %q", got)
+	}
 	if got := r.ask("AUTH LOGIN") + r.ask("*"); !strings.HasSuffix(got, "cancelled or unknown\r\n") {
 		t.Errorf("a cancelled exchange is answered %q", got)
 	}
@@ -257,7 +272,7 @@ func TestPOP3OverTLS(t *testing.T) {
 	}
 	defer connection.Close()
 	r := &raw{Conn: connection, t: t, in: bufio.NewReader(connection)}
-	if got := r.until("+OK") + r.ask("USER "+anna) + r.ask("PASS secret"); !strings.HasSuffix(got, "+OK 3 messages\r\n") {
+	if got := r.until("+OK") + r.login(anna, "secret"); !strings.HasSuffix(got, "+OK 3 messages\r\n") {
 		t.Errorf("the login is answered %q", got)
 	}
 	r.ask("QUIT")
@@ -279,7 +294,7 @@ func TestPOP3OverTLS(t *testing.T) {
 	if got := r.askLong("CAPA"); strings.Contains(got, "STLS") || !strings.Contains(got, "USER") {
 		t.Errorf("CAPA is answered %q, want a login and no STLS", got)
 	}
-	if got := r.ask("USER "+anna) + r.ask("PASS secret"); !strings.HasSuffix(got, "+OK 3 messages\r\n") {
+	if got := r.login(anna, "secret"); !strings.HasSuffix(got, "+OK 3 messages\r\n") {
 		t.Errorf("the login is answered %q", got)
 	}
 }
@@ -304,7 +319,7 @@ func TestAMaildropTakesOneSession(t *testing.T) {
 	p.SetFaults(anna, Faults{POP3: POP3Faults{InUse: "Do you have another POP session running?"}})
 	third.ask("QUIT")
 	r := popClient(t, p)
-	if got := r.ask("USER "+anna) + r.ask("PASS secret"); !strings.HasSuffix(got, "-ERR [IN-USE] Do you have another POP session running?\r\n") {
+	if got := r.login(anna, "secret"); !strings.HasSuffix(got, "-ERR [IN-USE] Do you have another POP session running?\r\n") {
 		t.Errorf("a lock left behind is answered %q", got)
 	}
 	shared := popOf(t, s, POP3Options{Shared: true})

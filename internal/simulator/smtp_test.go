@@ -184,6 +184,7 @@ func TestEveryMechanismOfSMTP(t *testing.T) {
 	wantReplies(t, r, [][2]string{
 		{"AUTH XOAUTH2 " + b64("user="+anna+"\x01auth=Bearer old\x01\x01"), "334 " + b64(`{"status":"400","schemes":"Bearer","scope":"https://mail.google.com/"}`)},
 		{"", "535 5.7.8 Authentication credentials invalid"},
+		{"AUTH PLAIN " + b64("x"), "535 5.7.8 Authentication credentials invalid"},
 		{"AUTH CRAM-MD5", "501 5.5.2 Authentication cancelled, or unknown"},
 		{"AUTH LOGIN", "334 " + b64("Username:")},
 		{"*", "501 5.5.2 Authentication cancelled, or unknown"},

@@ -27,6 +27,8 @@ type commands struct {
 	Mailbox mailboxCmd `cmd:"" help:"Add, list, show and prove mailboxes, and ask for the ledger."`
 	User    userCmd    `cmd:"" help:"Create people who may sign in, and set their passwords."`
 	Token   tokenCmd   `cmd:"" help:"Create tokens for programs."`
+	Backup  backupCmd  `cmd:"" help:"Copy everything into one file, while the server runs."`
+	Restore restoreCmd `cmd:"" help:"Put a backup back, where nothing is yet."`
 	Explain explainCmd `cmd:"" help:"Say how a message is understood. Needs no server."`
 	Version versionCmd `cmd:"" help:"Print the version."`
 	Help    helpCmd    `cmd:"" help:"Explain the commands." hidden:""`

@@ -144,9 +144,10 @@ const pauseRestored = `
 	    fault = case when state = 'paused' and fault is not null then fault else $1 end
 	where deleted_at is null`
 
-// Whoever was signed in when the backup was made may have been signed out since, and a
-// link may have been used.
+// Whoever was signed in when the backup was made may have been signed out since, a link
+// may have been used, and what a mail server had then it may have no more.
 var endWhatWasOpen = []string{
+	`update comparison set compared_at = null, result = null, fault = null`,
 	`delete from session`, `delete from one_time_link`, `delete from node`, `update lease set node = null, epoch = epoch + 1`,
 }
 

@@ -50,31 +50,37 @@ const (
 // incomplete looks for filed arrivals that miss something.
 func (m moment) incomplete(id postroom.MailboxID, c *Comparison) error {
 	seen := make(map[postroom.ArrivalID]bool)
-	note := func(r *sql.Rows) error {
-		var i IncompleteArrival
-		err := r.Scan(&i.Arrival, &i.Missing)
+	note := func(i IncompleteArrival) {
 		if !seen[i.Arrival] {
 			seen[i.Arrival] = true
 			c.Incomplete = append(c.Incomplete, i)
 		}
-		return err
 	}
-	if err := m.each(note, incompleteRows, id); err != nil {
+	if err := m.missing(note, incompleteRows, id); err != nil {
 		return err
 	}
 	from, err := m.count(`select coalesce(max(checked_to), 0) from comparison where mailbox = $1`, id)
 	if err != nil {
 		return err
 	}
-	to, err := m.count(lastOfSome, id, from, checkedAtOnce)
-	if to == 0 && from > 0 && err == nil { // once more from the beginning
+	c.CheckedTo = postroom.ArrivalID(from)
+	return m.checkSome(id, c, checkedAtOnce, note)
+}
+
+// checkSome looks at the bytes of the next arrivals, at most so many, and after the
+// last one begins anew.
+func (m moment) checkSome(id postroom.MailboxID, c *Comparison, atOnce int, note func(IncompleteArrival)) error {
+	from := c.CheckedTo
+	c.CheckedTo = 0
+	to, err := m.count(lastOfSome, id, from, atOnce)
+	if to == 0 && from > 0 && err == nil {
 		from = 0
-		to, err = m.count(lastOfSome, id, from, checkedAtOnce)
+		to, err = m.count(lastOfSome, id, from, atOnce)
 	}
 	if err != nil || to == 0 {
 		return err
 	}
-	if err := m.each(note, incompleteSome, id, from, to); err != nil {
+	if err := m.missing(note, incompleteSome, id, from, to); err != nil {
 		return err
 	}
 	more, err := m.count(lastOfSome, id, to, 1)
@@ -82,4 +88,13 @@ func (m moment) incomplete(id postroom.MailboxID, c *Comparison) error {
 		c.CheckedTo = postroom.ArrivalID(to)
 	}
 	return err
+}
+
+func (m moment) missing(note func(IncompleteArrival), query string, args ...any) error {
+	return m.each(func(r *sql.Rows) error {
+		var i IncompleteArrival
+		err := r.Scan(&i.Arrival, &i.Missing)
+		note(i)
+		return err
+	}, query, args...)
 }

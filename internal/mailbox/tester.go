@@ -67,17 +67,21 @@ func (r *test) good(kind StepKind, since time.Time, detail string) {
 
 // bad notes a step that failed; it returns false, for the one who ends with it.
 func (r *test) bad(kind StepKind, since time.Time, detail string, err error) bool {
-	f := r.Explainer.Explain(err, r.m, r.c, false)
-	if f == nil {
-		f = &postroom.Fault{
-			Kind: postroom.Delayed, Class: postroom.Timeout, FixBy: postroom.FixByUser,
-			Explanation: "The test was ended before it was through.",
-			Remedy:      "Start it again.",
-			Err:         err,
-		}
-	}
-	r.steps = append(r.steps, Step{Kind: kind, Took: time.Since(since), Detail: detail, Fault: f})
+	r.steps = append(r.steps, Step{Kind: kind, Took: time.Since(since), Detail: detail, Fault: r.explain(err)})
 	return false
+}
+
+// explain is the Fault of what went wrong, also where the one who asked has left.
+func (r *test) explain(err error) *postroom.Fault {
+	if f := r.Explainer.Explain(err, r.m, r.c, false); f != nil {
+		return f
+	}
+	return &postroom.Fault{
+		Kind: postroom.Delayed, Class: postroom.Timeout, FixBy: postroom.FixByUser,
+		Explanation: "The test was ended before it was through.",
+		Remedy:      "Start it again.",
+		Err:         err,
+	}
 }
 
 // findName looks the server up. An IP address needs no looking up.

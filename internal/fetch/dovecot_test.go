@@ -66,6 +66,9 @@ func newBench(t testing.TB, o store.Options) *bench {
 			if errors.Is(err, context.Canceled) {
 				return nil
 			}
+			if fault, ok := postroom.FaultOf(err); ok {
+				return fault
+			}
 			return &postroom.Fault{Kind: postroom.Delayed, Class: postroom.Unknown, Explanation: err.Error(), Err: err}
 		},
 		Arrived: func() { work.Ring(b.arrived) },

@@ -80,6 +80,7 @@ func (s *popSession) follow(ctx context.Context) error {
 		return err
 	}
 	if s.quiet == digest && s.healthy && !s.wantsCompare() {
+		s.close()
 		return s.leave(ctx, digest)
 	}
 	more, err := s.visit(ctx)
@@ -88,6 +89,9 @@ func (s *popSession) follow(ctx context.Context) error {
 	}
 	if err != nil {
 		return err
+	}
+	if len(s.marked) > 0 {
+		digest = [sha256.Size]byte{} // what follows may look the same and be something else
 	}
 	if err := s.quit(ctx); err != nil {
 		return err
@@ -146,26 +150,21 @@ func (s *popSession) awaitFiling(ctx context.Context) error {
 // quit ends the session. What was marked is gone if the server says so. Otherwise
 // it stays due, and the next list tells.
 func (s *popSession) quit(ctx context.Context) error {
-	s.fleet.step("before QUIT")
-	err := s.client.Quit(ctx)
-	s.fleet.step("after QUIT")
 	if len(s.marked) == 0 {
-		return nil // nothing hangs on it
+		s.close() // which says QUIT where that does nothing but end the session
+		return nil
 	}
-	if err != nil {
+	s.fleet.step("before QUIT")
+	if err := s.client.Quit(ctx); err != nil {
 		return err
 	}
+	s.fleet.step("after QUIT")
 	return s.deleted(ctx)
 }
 
 // leave plans the next visit. If nothing waits and nothing is due, a list that
 // tells the same as this one need not be looked at.
 func (s *popSession) leave(ctx context.Context, digest [sha256.Size]byte) error {
-	if s.usable() {
-		if err := s.quit(ctx); err != nil {
-			return err
-		}
-	}
 	s.nudged() // what it was for has been done, or is found now
 	pause := s.interval()
 	next, ok, err := s.nextWork(ctx)

@@ -110,6 +110,5 @@ func (s *popSession) deleted(ctx context.Context) error {
 	}
 	f := s.numberings[s.m.Incoming.Folders[0]]
 	clear(s.marked)
-	s.quiet = [sha256.Size]byte{}
 	return s.ledger.BookList(ctx, s.fence, f.Numbering, nil, ids)
 }

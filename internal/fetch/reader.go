@@ -131,11 +131,12 @@ func (r *reader) pause(ctx context.Context) bool {
 				r.nextTry = time.Time{}
 				return true
 			}
-			if r.mayGoOn() {
+			if r.isResting {
 				r.quiet = [sha256.Size]byte{} // somebody knows of something to do
-				return true
+				r.nextTry = r.mayLogIn
+				continue
 			}
-			if !r.wantsCompare() || r.isResting {
+			if !r.wantsCompare() {
 				continue
 			}
 			if r.stopped || r.m.State == postroom.MailboxNeedsSignIn {

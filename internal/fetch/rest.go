@@ -7,7 +7,7 @@ import (
 
 // Resting is what a reader remembers between two visits by POP3.
 type resting struct {
-	isResting  bool // nothing is wrong: a nudge ends the pause
+	isResting  bool // nothing is wrong: a nudge ends the pause, as soon as the server allows it
 	mayLogIn   time.Time
 	loginDelay time.Duration
 	// quiet is the digest of the last list, if nothing waited and nothing was due; else
@@ -26,6 +26,3 @@ func (r *reader) rest(pause time.Duration) {
 		r.nextTry = r.mayLogIn
 	}
 }
-
-// mayGoOn says whether a nudge may end the pause before the next visit.
-func (r *reader) mayGoOn() bool { return r.isResting && !time.Now().Before(r.mayLogIn) }

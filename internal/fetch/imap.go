@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/postroom/postroom"
+	"github.com/postroom/postroom/internal/mail"
 	"github.com/postroom/postroom/internal/mail/imap"
 	"github.com/postroom/postroom/internal/store"
 )
@@ -15,6 +16,7 @@ type imapSession struct {
 	*watch
 	client *imap.Client
 	next   uint32 // UIDNEXT of the chosen folder; 0: unknown
+	hasty  int    // times in a row that IDLE was over at once
 }
 
 func (s *imapSession) usable() bool { return s.client.Usable() }
@@ -201,6 +203,18 @@ func (s *imapSession) listen(ctx context.Context, sweep time.Time) error {
 	}
 }
 
+// mayIdle says whether the server tells of news by itself.
+func (s *imapSession) mayIdle() bool {
+	return s.hasty < mostHasty && s.client.Has("IDLE") && s.selected == s.m.Incoming.Folders[0]
+}
+
+// A server that does not wait with IDLE as long as leastIdle, mostHasty times in a
+// row, is asked now and then instead.
+const (
+	leastIdle = time.Second
+	mostHasty = 3
+)
+
 // news waits until the server says that something has changed in the first
 // folder, or until somebody nudges; then it is true. It is false when it is time
 // to look at every folder: at sweep, or when something is due to be tried again.
@@ -216,9 +230,18 @@ func (s *imapSession) news(ctx context.Context, sweep time.Time) (bool, error) {
 		sweep = until
 	}
 	wait := max(time.Until(sweep), 50*time.Millisecond) // the database's clock may be behind ours
-	if s.client.Has("IDLE") && s.selected == s.m.Incoming.Folders[0] {
+	if s.mayIdle() {
+		began := time.Now()
 		news, err := s.client.Idle(ctx, min(wait, s.fleet.IdleAtMost))
-		return news || s.nudged() || time.Now().Before(sweep), err
+		nudged := s.nudged()
+		if _, refused := mail.RefusalOf(err); refused && s.usable() {
+			s.hasty, err = mostHasty, nil // it is announced, and not there
+		} else if err == nil && !news && !nudged && time.Since(began) < min(wait, leastIdle) {
+			s.hasty++
+		} else {
+			s.hasty = 0
+		}
+		return news || nudged || time.Now().Before(sweep), err
 	}
 	timer := time.NewTimer(wait)
 	defer timer.Stop()

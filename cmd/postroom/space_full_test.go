@@ -1,0 +1,180 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/postroom/postroom/internal/api"
+	"github.com/postroom/postroom/internal/simulator"
+	"github.com/postroom/postroom/internal/store"
+	"github.com/postroom/postroom/internal/testbed"
+)
+
+// A crowded disk is a small one with an installation and something else that fills it.
+type crowded struct {
+	*installed
+	provider *simulator.Server
+	mailbox  api.Mailbox
+	sent     int
+}
+
+const hermit = "support@example.net"
+
+// crowd starts a server on a disk of so many MB, with a mailbox that has some mails.
+func crowd(t *testing.T, sizeMB int64, args ...string) *crowded {
+	t.Helper()
+	c := &crowded{installed: &installed{T: t, data: testbed.SmallDisk(t, sizeMB*mega), args: args}}
+	printed := strings.Split(strings.TrimSpace(mustSay(t, "", "token", "create", "--name", "test", "--data", c.data)), "\n")
+	c.token = printed[len(printed)-1]
+	c.begin()
+	var err error
+	if c.provider, err = simulator.Start(simulator.Options{}); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = c.provider.Close() })
+	c.provider.AddAccount(hermit, "right-password")
+	host, port, _ := strings.Cut(c.provider.Address(), ":")
+	number, err := strconv.Atoi(port)
+	if err != nil {
+		t.Fatal(err)
+	}
+	c.deliver(50)
+	c.mailbox = c.connect(hermit, "right-password", map[string]any{"host": host, "port": number, "tls": "none", "username": hermit, "poll_interval": "1s"})
+	c.filed(c.mailbox, 50)
+	return c
+}
+
+func (c *crowded) deliver(count int) {
+	c.Helper()
+	for range count {
+		if _, err := c.provider.Append(hermit, "INBOX", simulator.Generated(23, c.sent), time.Time{}); err != nil {
+			c.Fatal(err)
+		}
+		c.sent++
+	}
+}
+
+// fill leaves so many bytes free, and returns what takes the rest away again.
+func (c *crowded) fill(leave int64) (empty func()) {
+	c.Helper()
+	path := filepath.Join(c.data, "something else")
+	f, err := os.Create(path)
+	if err != nil {
+		c.Fatal(err)
+	}
+	defer f.Close()
+	block := make([]byte, 1<<20)
+	for {
+		free, known := store.FreeBytes(c.data)
+		if !known || free <= leave {
+			break
+		}
+		if _, err := f.Write(block[:min(int64(len(block)), free-leave)]); err != nil {
+			break // full to the last byte
+		}
+	}
+	return func() {
+		if err := os.Remove(path); err != nil {
+			c.Error(err)
+		}
+	}
+}
+
+// page returns what an address at the root answers.
+func (c *crowded) page(path string) string {
+	answer, err := http.Get(c.server.url + path)
+	if err != nil {
+		return err.Error()
+	}
+	defer answer.Body.Close()
+	text, err := io.ReadAll(answer.Body)
+	return string(text) + fmt.Sprint(errors.Join(err))
+}
+
+func (c *crowded) says(path, words string) {
+	c.Helper()
+	err := eventually(patience, func() error {
+		if got := c.page(path); !strings.Contains(got, words) {
+			return fmt.Errorf("%s says %q, want %q", path, got, words)
+		}
+		return nil
+	})
+	if err != nil {
+		c.Error(err)
+	}
+}
+
+// everything is filed, once, and nothing was held against a mail.
+func (c *crowded) everything() {
+	c.Helper()
+	c.filed(c.mailbox, c.sent)
+	c.comesToBalance(c.mailbox)
+	var l api.Ledger
+	c.must(http.MethodGet, "/mailboxes/"+c.mailbox.ID+"/ledger", nil, &l)
+	if l.Quarantined+l.Duplicate+l.Waiting+l.Vanished != 0 || l.Filed != int64(c.sent) {
+		c.Errorf("the ledger is %+v, want %d filed and nothing else", l, c.sent)
+	}
+	c.becomes(c.mailbox.ID, "active")
+}
+
+func TestReadingStopsAboveAFullDiskAndGoesOnByItself(t *testing.T) {
+	t.Parallel()
+	c := crowd(t, 96, "--min-free", "32")
+	empty := c.fill(20 * mega)
+	m := c.becomes(c.mailbox.ID, "delayed")
+	if m.Health.Fault == nil || !strings.Contains(m.Health.Fault.Explanation, "are free on the disk") || !strings.Contains(m.Health.Fault.Remedy, "36 MB") {
+		t.Errorf("the mailbox says %+v, want how much is free and how much is needed", m.Health.Fault)
+	}
+	c.says("/readyz", "are free on the disk")
+	c.says("/metrics", "postroom_reading_held 1")
+	c.deliver(30)
+	c.stays(50)
+	empty()
+	c.says("/metrics", "postroom_reading_held 0")
+	c.everything()
+}
+
+// stays looks for a while whether anything is brought in.
+func (c *crowded) stays(filed int64) {
+	c.Helper()
+	over := time.After(3 * time.Second)
+	for {
+		var l api.Ledger
+		if _, err := c.call(context.Background(), http.MethodGet, "/mailboxes/"+c.mailbox.ID+"/ledger", nil, &l); err != nil || l.Filed != filed {
+			c.Fatalf("%d are filed (%v), want still %d", l.Filed, err, filed)
+		}
+		select {
+		case <-over:
+			return
+		case <-time.After(200 * time.Millisecond):
+		}
+	}
+}
+
+// TestDiskFilledInMidImport has no floor: the disk is full to the last byte while mail
+// comes in.
+func TestDiskFilledInMidImport(t *testing.T) {
+	t.Parallel()
+	c := crowd(t, 96, "--min-free", "0")
+	c.deliver(300)
+	empty := c.fill(0)
+	c.deliver(300)
+	c.says("/readyz", "is full")
+	c.says("/metrics", "postroom_reading_held 1")
+	select {
+	case <-c.server.ended:
+		t.Fatalf("the server ended with %v", c.server.err)
+	case <-time.After(12 * time.Second): // it has met the full disk more than once
+	}
+	empty()
+	c.everything()
+}

@@ -20,6 +20,7 @@ import (
 )
 
 // A crowded disk is a small one with an installation and something else that fills it.
+// The mail comes from a simulated server.
 type crowded struct {
 	*installed
 	provider *simulator.Server
@@ -32,8 +33,14 @@ const hermit = "support@example.net"
 // crowd starts a server on a disk of so many MB, with a mailbox that has some mails.
 func crowd(t *testing.T, sizeMB int64, args ...string) *crowded {
 	t.Helper()
-	c := &crowded{installed: &installed{T: t, data: testbed.SmallDisk(t, sizeMB*mega), args: args}}
-	printed := strings.Split(strings.TrimSpace(mustSay(t, "", "token", "create", "--name", "test", "--data", c.data)), "\n")
+	return importing(t, testbed.SmallDisk(t, sizeMB*mega), args...)
+}
+
+// importing starts a server on a directory, with a mailbox that has some mails.
+func importing(t *testing.T, dir string, args ...string) *crowded {
+	t.Helper()
+	c := &crowded{installed: &installed{T: t, data: dir, args: args}}
+	printed := strings.Split(strings.TrimSpace(mustSay(t, "", append([]string{"token", "create", "--name", "test", "--data", c.data}, databaseOf(args)...)...)), "\n")
 	c.token = printed[len(printed)-1]
 	c.begin()
 	var err error
@@ -176,5 +183,23 @@ func TestDiskFilledInMidImport(t *testing.T) {
 	case <-time.After(12 * time.Second): // it has met the full disk more than once
 	}
 	empty()
+	c.everything()
+}
+
+// TestPostgresIsStoppedStartedAndKilledInMidImport has mail come in all the while.
+func TestPostgresIsStoppedStartedAndKilledInMidImport(t *testing.T) {
+	t.Parallel()
+	server := testbed.PostgresServer(t)
+	c := importing(t, t.TempDir(), "--database", server.URL)
+	for round, end := range []func(){server.Stop, server.Kill, server.Stop, server.Kill} {
+		c.deliver(100)
+		end()
+		c.says("/readyz", "does not answer")
+		server.Start()
+		c.says("/readyz", "ready")
+		if round%2 == 1 { // otherwise the next end comes while this one is being made good
+			c.filed(c.mailbox, c.sent)
+		}
+	}
 	c.everything()
 }

@@ -108,12 +108,12 @@ func (d *maildrop) carryOut(s *popSession, name, argument string) (answer, error
 	number, rest, _ := strings.Cut(argument, " ")
 	switch name {
 	case "NOOP":
-		return ok("Nothing done")
+		return positive("Nothing done")
 	case "RSET":
 		for _, m := range d.slots {
 			m.deleted = false
 		}
-		return ok("Nothing is marked")
+		return positive("Nothing is marked")
 	case "STAT":
 		count, size := 0, int64(0)
 		for _, m := range d.slots {
@@ -122,7 +122,7 @@ func (d *maildrop) carryOut(s *popSession, name, argument string) (answer, error
 				size += m.size(f)
 			}
 		}
-		return ok("%d %d", count, size)
+		return positive("%d %d", count, size)
 	case "LIST":
 		return d.list(number, func(m *slot) string { return fmt.Sprint(m.size(f)) })
 	case "UIDL":
@@ -131,16 +131,16 @@ func (d *maildrop) carryOut(s *popSession, name, argument string) (answer, error
 	m, there := d.find(number)
 	switch {
 	case !slices.Contains([]string{"RETR", "TOP", "DELE"}, name):
-		return no("Unknown command")
+		return negative("Unknown command")
 	case !there:
-		return no("There is no message %s", number)
+		return negative("There is no message %s", number)
 	case name == "DELE":
 		m.deleted = true
-		return ok("Marked to be deleted")
+		return positive("Marked to be deleted")
 	case slices.Contains(f.RefuseUIDs, m.letter.uid):
-		return no("[SYS/PERM] Could not read message file")
+		return negative("[SYS/PERM] Could not read message file")
 	case name == "TOP" && atoi(rest) < 0:
-		return no("TOP wants a number of lines")
+		return negative("TOP wants a number of lines")
 	}
 	return d.give(m, f, name, atoi(rest))
 }
@@ -154,9 +154,9 @@ func (d *maildrop) list(number string, what func(*slot) string) (answer, error) 
 	if number != "" {
 		m, there := d.find(number)
 		if !there {
-			return no("There is no message %s", number)
+			return negative("There is no message %s", number)
 		}
-		return ok("%s %s", number, what(m))
+		return positive("%s %s", number, what(m))
 	}
 	var text strings.Builder
 	for i, m := range d.slots {

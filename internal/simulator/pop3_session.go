@@ -51,11 +51,12 @@ func (s *popSession) leave() {
 	delete(s.server.locked, s.login.account)
 }
 
-func ok(format string, args ...any) (answer, error) {
+// positive and negative are the two status indicators (RFC 1939 section 3).
+func positive(format string, args ...any) (answer, error) {
 	return answer{line: "+OK " + fmt.Sprintf(format, args...)}, nil
 }
 
-func no(format string, args ...any) (answer, error) {
+func negative(format string, args ...any) (answer, error) {
 	return answer{line: "-ERR " + fmt.Sprintf(format, args...)}, nil
 }
 
@@ -72,11 +73,11 @@ func popNeeds(name string) string {
 
 func (s *popSession) carryOut(name, argument string) (answer, error) {
 	if s.faults().hides(popNeeds(name)) {
-		return no("Unknown command")
+		return negative("Unknown command")
 	}
 	switch name {
 	case "CAPA":
-		return answer{line: "+OK Capability list follows", text: []byte(strings.Join(s.capabilities(), "\r\n") + "\r\n")}, nil
+		return answer{line: "+OK Capability list follows", text: []byte(strings.Join(s.capabilities(), ""))}, nil
 	case "QUIT":
 		return s.quit()
 	}
@@ -86,6 +87,7 @@ func (s *popSession) carryOut(name, argument string) (answer, error) {
 	return s.drop.carryOut(s, name, argument)
 }
 
+// capabilities are the lines that answer CAPA (RFC 2449 section 5).
 func (s *popSession) capabilities() []string {
 	f := s.faults()
 	gmail := s.server.provider.options.Gmail
@@ -93,8 +95,8 @@ func (s *popSession) capabilities() []string {
 	if s.mayLogIn() {
 		said = append(said, "USER")
 	}
-	if s.drop == nil && s.mayLogIn() {
-		said = append(said, "SASL "+strings.Join(s.login.offered(), " "))
+	if offered := s.login.offered(); s.drop == nil && s.mayLogIn() && len(offered) > 0 {
+		said = append(said, "SASL "+strings.Join(offered, " "))
 	}
 	if s.server.options.TLS == postroom.TLSStart && !s.isSecured() {
 		said = append(said, "STLS")
@@ -120,7 +122,7 @@ func (s *popSession) capabilities() []string {
 	var shown []string
 	for _, c := range said {
 		if name, _, _ := strings.Cut(c, " "); !f.hides(name) {
-			shown = append(shown, c)
+			shown = append(shown, c+"\r\n")
 		}
 	}
 	return shown
@@ -135,30 +137,30 @@ func (s *popSession) beforeLogin(name, argument string) (answer, error) {
 	switch name {
 	case "STLS":
 		if s.server.options.TLS != postroom.TLSStart || s.isSecured() {
-			return no("TLS is not for now")
+			return negative("TLS is not for now")
 		}
 		return answer{line: "+OK Begin TLS negotiation", then: s.beginTLS}, nil
 	case "USER", "PASS", "APOP", "AUTH":
 		if !s.mayLogIn() {
-			return no("[AUTH] Plaintext authentication disallowed on non-secure (SSL/TLS) connections.")
+			return negative("[AUTH] Plaintext authentication disallowed on non-secure (SSL/TLS) connections.")
 		}
 	default:
-		return no("Unknown command")
+		return negative("Unknown command")
 	}
 	switch {
 	case name == "USER":
 		if argument == "" {
-			return no("Who?")
+			return negative("Who?")
 		}
 		s.user = argument
-		return ok("Send the password")
+		return positive("Send the password")
 	case name == "PASS" && s.user == "":
-		return no("No user name was given")
+		return negative("No user name was given")
 	case name == "PASS":
 		_ = s.login.try(s.user, argument) // the verdict says it
 	case name == "APOP":
 		return s.apop(argument)
-	case argument == "": // which mechanisms there are (RFC 1734 knows it by custom only)
+	case argument == "": // which mechanisms there are: older than CAPA, and a custom only
 		return answer{line: "+OK", text: []byte(strings.Join(s.login.offered(), "\r\n") + "\r\n")}, nil
 	default:
 		cancelled, err := s.exchange(argument, "+ ", &s.login)
@@ -166,7 +168,7 @@ func (s *popSession) beforeLogin(name, argument string) (answer, error) {
 			return answer{}, err
 		}
 		if cancelled {
-			return no("Authentication cancelled or unknown")
+			return negative("Authentication cancelled or unknown")
 		}
 	}
 	return s.enter()
@@ -177,7 +179,7 @@ func (s *popSession) beforeLogin(name, argument string) (answer, error) {
 func (s *popSession) apop(argument string) (answer, error) {
 	user, digest, both := strings.Cut(argument, " ")
 	if s.stamp == "" || !both {
-		return no("Unknown command")
+		return negative("Unknown command")
 	}
 	_ = s.login.judge(user, func(a *account) bool {
 		return fmt.Sprintf("%x", md5.Sum([]byte(s.stamp+a.password))) == digest
@@ -192,16 +194,16 @@ func (s *popSession) enter() (answer, error) {
 	case refusedByFault:
 		return answer{line: crlf(f.RefuseLogin)}, nil
 	case wrongPassword:
-		return no("[AUTH] Username and password not accepted.")
+		return negative("[AUTH] Username and password not accepted.")
 	case tooManyOpen:
-		return no("%s", f.tooMany())
+		return negative("%s", f.tooMany())
 	}
 	if reason := s.server.lock(s.login.account, f); reason != "" {
 		s.turnOut()
-		return no("%s", reason)
+		return negative("%s", reason)
 	}
 	s.drop = s.server.provider.openDrop(s, f)
-	return ok("%d messages", len(s.drop.slots))
+	return positive("%d messages", len(s.drop.slots))
 }
 
 // lock takes the account for one session. Otherwise it says why it cannot.
@@ -223,13 +225,12 @@ func (p *POP3Server) lock(a *account, f *Faults) (reason string) {
 
 // quit ends the session; only here deletions take effect (RFC 1939 section 6).
 func (s *popSession) quit() (answer, error) {
-	line := "+OK Bye"
 	if s.drop != nil {
 		s.drop.update(s.faults())
 	}
 	s.leave()
 	s.drop = nil
-	return answer{line: line, quit: true}, nil
+	return answer{line: "+OK Bye", quit: true}, nil
 }
 
 // topOf is the header of a message and the first lines of its body.

@@ -71,8 +71,8 @@ func (s *smtpSession) extensions() []string {
 	said := []string{"PIPELINING", fmt.Sprintf("SIZE %d", s.server.options.MaxSize), "8BITMIME", "ENHANCEDSTATUSCODES"}
 	if s.server.options.TLS == postroom.TLSStart && !s.isSecured() {
 		said = append(said, "STARTTLS")
-	} else {
-		said = append(said, "AUTH "+strings.Join(s.login.offered(), " "))
+	} else if offered := s.login.offered(); len(offered) > 0 {
+		said = append(said, "AUTH "+strings.Join(offered, " "))
 	}
 	lines := []string{"pretend.example.net at your service"}
 	f := s.faults()

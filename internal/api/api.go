@@ -88,6 +88,7 @@ func (s *Server) routes() (*http.ServeMux, *huma.OpenAPI) {
 	add(e, administer("PATCH", "/mailboxes/{id}", "Change a mailbox"), s.changeMailbox)
 	add(e, administer("DELETE", "/mailboxes/{id}", "Remove a mailbox"), s.deleteMailbox)
 	add(e, administer("POST", "/mailboxes/{id}/test", "Test a mailbox"), s.testMailbox)
+	add(e, administer("POST", "/mailboxes/{id}/send-test", "Send a test mail from a mailbox"), s.sendTest)
 	add(e, administer("POST", "/mailboxes/{id}/pause", "Stop reading a mailbox"), s.pauseMailbox)
 	add(e, administer("POST", "/mailboxes/{id}/resume", "Read a mailbox again"), s.resumeMailbox)
 	add(e, read("GET", "/mailboxes/{id}/ledger", "Prove that the ledger balances"), s.readLedger)

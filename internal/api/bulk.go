@@ -70,6 +70,9 @@ func (s *Server) bulkChange(ctx context.Context, in *bulkInput) (mailbox.Action,
 			return "", nil, unfit("settings."+own, "Every mailbox has its own "+own+".", "Change it with PATCH for one mailbox, or import a list.")
 		}
 	}
+	if outgoing, ok := in.Body.Settings.members["outgoing"].(map[string]any); ok && outgoing["credential"] != nil {
+		return "", nil, unfit("settings.outgoing.credential", "Every mailbox has its own credential.", "Change it with PATCH for one mailbox, or import a list.")
+	}
 	return action, s.patched(ctx, in.Body.Settings.members), nil
 }
 

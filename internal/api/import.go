@@ -34,7 +34,7 @@ type ImportResult struct {
 	Address string   `json:"address"`
 	Result  string   `json:"result" enum:"created,continued,changed,unchanged,failed" doc:"continued: it was here before, was removed, and is taken up again."`
 	ID      *string  `json:"id" doc:"Null where there is no mailbox yet."`
-	Changes []string `json:"changes,omitempty" doc:"The settings that are others than before, by their fields; credential is a password that was given anew."`
+	Changes []string `json:"changes,omitempty" doc:"The settings that are others than before, by their fields; credential and outgoing.credential are passwords that were given anew."`
 	Fault   *Fault   `json:"fault"`
 }
 
@@ -65,15 +65,8 @@ func (s *Server) importMailboxes(ctx context.Context, v postroom.Viewer, in *imp
 // matter. The members are the line's from now on.
 func (s *Server) line(ctx context.Context, members map[string]any) (l mailbox.Line) {
 	l.Address, _ = members["address"].(string)
-	if given, there := members["credential"]; there {
-		c, err := settled[Credential](given, "credential")
-		if err != nil {
-			l.Err = err
-			return l
-		}
-		hidden := c.hidden()
-		l.Credential = &hidden
-		delete(members, "credential")
+	if l.NewCredentials, l.Err = takeCredentials(members); l.Err != nil {
+		return l
 	}
 	if given, there := members["former"]; there {
 		former, ok := given.(string)

@@ -83,12 +83,12 @@ func (s *Server) readLedger(ctx context.Context, v postroom.Viewer, in *OfMailbo
 // Report is the outcome of a test.
 type Report struct {
 	OK    bool   `json:"ok"`
-	Steps []Step `json:"steps" nullable:"false" doc:"In the order in which they were tried; a test ends with the first that fails."`
+	Steps []Step `json:"steps" nullable:"false" doc:"In the order in which they were tried, those of the outgoing server last; the test of a server ends with the first that fails."`
 }
 
 // Step is one thing that a test tried.
 type Step struct {
-	Step         string `json:"step"`
+	Step         string `json:"step" doc:"What it is about; of the outgoing server it begins with outgoing_."`
 	OK           bool   `json:"ok"`
 	Milliseconds int64  `json:"milliseconds"`
 	Detail       string `json:"detail"`

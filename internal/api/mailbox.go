@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"maps"
 	"reflect"
 	"strings"
 	"time"
@@ -26,7 +27,7 @@ type mailboxes interface {
 
 type mailboxKeeper interface {
 	Connect(ctx context.Context, by postroom.Viewer, m postroom.Mailbox, c mailbox.Credential, choice mailbox.FormerChoice) (_ postroom.Mailbox, continued bool, err error)
-	Change(ctx context.Context, by postroom.Viewer, id postroom.MailboxID, change func(*postroom.Mailbox) error, c *mailbox.Credential) (postroom.Mailbox, error)
+	ChangeWith(ctx context.Context, by postroom.Viewer, id postroom.MailboxID, change func(*postroom.Mailbox) error, c mailbox.NewCredentials) (postroom.Mailbox, error)
 	Pause(ctx context.Context, by postroom.Viewer, id postroom.MailboxID) error
 	Resume(ctx context.Context, by postroom.Viewer, id postroom.MailboxID) error
 	Delete(ctx context.Context, by postroom.Viewer, id postroom.MailboxID, eraseIssues bool) error
@@ -35,6 +36,7 @@ type mailboxKeeper interface {
 type mailboxProver interface {
 	Test(ctx context.Context, by postroom.Viewer, m postroom.Mailbox, c mailbox.Credential) (mailbox.Report, error)
 	TestSaved(ctx context.Context, by postroom.Viewer, id postroom.MailboxID) (mailbox.Report, error)
+	SendTest(ctx context.Context, by postroom.Viewer, id postroom.MailboxID, to string) (mailbox.SendReport, error)
 	Ledger(ctx context.Context, by postroom.Viewer, id postroom.MailboxID) (mailbox.Ledger, error)
 	Rescan(ctx context.Context, by postroom.Viewer, id postroom.MailboxID, r mailbox.RescanRequest) (mailbox.Rescan, error)
 	Retry(ctx context.Context, by postroom.Viewer, id postroom.ArrivalID) error
@@ -151,6 +153,10 @@ func (s *Server) draft(ctx context.Context, d *Draft) (m postroom.Mailbox, c mai
 	if d.Credential != nil {
 		c = d.Credential.hidden()
 	}
+	if d.Outgoing != nil && d.Outgoing.Credential != nil {
+		own := d.Outgoing.Credential.hidden()
+		c.Outgoing = &own
+	}
 	if err := s.knowPeople(ctx, &d.Settings); err != nil {
 		return m, c, err
 	}
@@ -217,7 +223,7 @@ type changedSettings struct {
 func describePatches(document *huma.OpenAPI) {
 	settings := huma.SchemaFromType(document.Components.Schemas, reflect.TypeFor[changedSettings]())
 	settings.Required = nil
-	settings.Description = "A merge patch (RFC 7396): what is absent stays, what is null gets its usual value, all else is new. credential replaces the one there is."
+	settings.Description = "A merge patch (RFC 7396): what is absent stays, what is null gets its usual value, all else is new. credential replaces the one there is, outgoing.credential what opens the outgoing server alone."
 	document.Paths["/mailboxes/{id}"].Patch.RequestBody.Content["application/merge-patch+json"].Schema = settings
 	for _, path := range document.Paths {
 		if o := path.Patch; o != nil {
@@ -231,21 +237,51 @@ func (s *Server) changeMailbox(ctx context.Context, v postroom.Viewer, in *mailb
 	if err != nil {
 		return nil, err
 	}
-	var c *mailbox.Credential
-	if given, there := in.Body.members["credential"]; there {
-		if given == nil {
-			return nil, unfit("credential", "A mailbox cannot be read without a credential.", "Give a new one, or pause the mailbox.")
-		}
-		wanted, err := settled[Credential](given, "credential")
-		if err != nil {
-			return nil, err
-		}
-		hidden := wanted.hidden()
-		c = &hidden
-		delete(in.Body.members, "credential")
+	if given, there := in.Body.members["credential"]; there && given == nil {
+		return nil, unfit("credential", "A mailbox cannot be read without a credential.", "Give a new one, or pause the mailbox.")
 	}
-	m, err := s.Mailboxes.Change(ctx, v, id, s.patched(ctx, in.Body.members), c)
+	c, err := takeCredentials(in.Body.members)
+	if err != nil {
+		return nil, err
+	}
+	m, err := s.Mailboxes.ChangeWith(ctx, v, id, s.patched(ctx, in.Body.members), c)
 	return answerOf(showMailbox(m), err)
+}
+
+// takeCredentials takes the credentials out of a patch.
+func takeCredentials(members map[string]any) (c mailbox.NewCredentials, err error) {
+	if given, there := members["credential"]; there {
+		if c.Mailbox, err = newCredential(given, "credential"); err != nil {
+			return c, err
+		}
+		delete(members, "credential")
+	}
+	outgoing, ok := members["outgoing"].(map[string]any)
+	given, there := outgoing["credential"]
+	if !ok || !there {
+		return c, nil
+	}
+	outgoing = maps.Clone(outgoing)
+	delete(outgoing, "credential")
+	members["outgoing"] = outgoing
+	if given != nil {
+		c.Outgoing, err = newCredential(given, "outgoing.credential")
+		return c, err
+	}
+	c.SameOutgoing = true
+	if len(outgoing) == 0 {
+		delete(members, "outgoing") // nothing else is said of the server, if there is one
+	}
+	return c, nil
+}
+
+func newCredential(given any, field string) (*mailbox.Credential, error) {
+	wanted, err := settled[Credential](given, field)
+	if err != nil {
+		return nil, err
+	}
+	hidden := wanted.hidden()
+	return &hidden, nil
 }
 
 // patched applies a merge patch to the settings of a mailbox.

@@ -47,7 +47,7 @@ type Incoming struct {
 // Outgoing says how a mailbox sends.
 type Outgoing struct {
 	Endpoint
-	Credential *Credential `json:"credential,omitempty" doc:"This version has one credential for both ways."`
+	Credential *Credential `json:"credential,omitempty" doc:"What opens it, where that is something else than what opens the mailbox; in a patch, null gives that up. Never answered."`
 }
 
 // Credential is what opens a mailbox. It is never answered.
@@ -65,10 +65,6 @@ func (s Settings) apply(m *postroom.Mailbox) error {
 	if s.Incoming == nil {
 		return unfit("incoming", "This version of Postroom does not find the servers of an address by itself yet.",
 			"Give incoming with at least host; whoever runs the mail server knows it.")
-	}
-	if s.Outgoing != nil && s.Outgoing.Credential != nil {
-		return unfit("outgoing.credential", "This version of Postroom keeps one credential for both ways.",
-			"Leave it out; sending uses the credential of the mailbox.")
 	}
 	m.Name, m.Address, m.AfterImport, m.MoveTo = s.Name, s.Address, postroom.AfterImport(s.AfterImport), s.MoveTo
 	m.RawRetentionDays = s.RawRetentionDays

@@ -2,7 +2,6 @@ package mailbox
 
 import (
 	"context"
-	"crypto/subtle"
 	"fmt"
 	"slices"
 
@@ -19,9 +18,8 @@ type Line struct {
 	// that is here, of which all that the line does not name stays. It may run
 	// several times.
 	Apply func(*postroom.Mailbox) error
-	// Credential opens the mailbox; nil: the one that is there stays.
-	Credential *Credential
-	Former     FormerChoice
+	NewCredentials
+	Former FormerChoice
 	// Err is what is wrong with the line itself; nil when nothing is.
 	Err error
 }
@@ -109,10 +107,7 @@ func (d *Desk) plannedNew(ctx context.Context, line Line, address string) LineRe
 	if err := line.Apply(&m); err != nil {
 		return failed(address, err)
 	}
-	if line.Credential == nil {
-		line.Credential = &Credential{}
-	}
-	if _, _, err := d.complete(ctx, m, *line.Credential); err != nil {
+	if _, _, err := d.complete(ctx, m, line.forNew()); err != nil {
 		return failed(address, err)
 	}
 	former, continued, err := d.chosenFormer(ctx, address, line.Former)
@@ -135,26 +130,15 @@ func (d *Desk) plannedChange(ctx context.Context, line Line, here postroom.Mailb
 		return failed(here.Address, err)
 	}
 	r := LineResult{Outcome: ImportUnchanged, ID: here.ID, Address: here.Address, Changes: differences(here, m)}
-	if line.Credential != nil {
-		c, err := line.Credential.complete()
-		if err != nil {
-			return failed(here.Address, err)
-		}
-		if !d.opensAlready(ctx, here.ID, c) {
-			r.Changes = append(r.Changes, "credential")
-		}
+	anew, err := d.areNew(ctx, here.ID, line.NewCredentials)
+	if err != nil {
+		return failed(here.Address, err)
 	}
+	r.Changes = append(r.Changes, anew...)
 	if len(r.Changes) > 0 {
 		r.Outcome = ImportChanged
 	}
 	return r
-}
-
-// opensAlready says whether a mailbox has this credential already. Whoever asks may
-// give the mailbox any server to sign in at, and so could learn its password anyway.
-func (d *Desk) opensAlready(ctx context.Context, id postroom.MailboxID, c Credential) bool {
-	kind, secret, _, err := d.Open(ctx, id)
-	return err == nil && kind == c.Kind && subtle.ConstantTimeCompare([]byte(secret.Reveal()), []byte(c.Password.Reveal())) == 1
 }
 
 // imported does what was planned for a line.
@@ -165,7 +149,7 @@ func (d *Desk) imported(ctx context.Context, by postroom.Viewer, line Line, plan
 		err := line.Apply(&m)
 		if err == nil {
 			var continued bool
-			if m, continued, err = d.Connect(ctx, by, m, *line.Credential, line.Former); continued {
+			if m, continued, err = d.Connect(ctx, by, m, line.forNew(), line.Former); continued {
 				plan.Outcome = ImportContinued
 			}
 		}
@@ -174,11 +158,11 @@ func (d *Desk) imported(ctx context.Context, by postroom.Viewer, line Line, plan
 		}
 		plan.ID = m.ID
 	case ImportChanged:
-		c := line.Credential
+		c := line.NewCredentials
 		if !slices.Contains(plan.Changes, "credential") {
-			c = nil // a mailbox that is read is not disturbed for nothing
+			c.Mailbox = nil // a mailbox that is read is not disturbed for nothing
 		}
-		if _, err := d.Change(ctx, by, plan.ID, line.Apply, c); err != nil {
+		if _, err := d.ChangeWith(ctx, by, plan.ID, line.Apply, c); err != nil {
 			return failed(plan.Address, err)
 		}
 	}

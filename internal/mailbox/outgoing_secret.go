@@ -2,6 +2,7 @@ package mailbox
 
 import (
 	"context"
+	"crypto/subtle"
 
 	"github.com/postroom/postroom"
 	"github.com/postroom/postroom/internal/store"
@@ -14,6 +15,57 @@ type NewCredentials struct {
 	// SameOutgoing has what opens the mailbox open the outgoing server too: one of its
 	// own is destroyed.
 	SameOutgoing bool
+}
+
+// forNew is what opens a mailbox that is not here yet.
+func (c NewCredentials) forNew() Credential {
+	var all Credential
+	if c.Mailbox != nil {
+		all = *c.Mailbox
+	}
+	if c.Outgoing != nil {
+		all.Outgoing = c.Outgoing
+	}
+	return all
+}
+
+// areNew names the credentials that a mailbox does not have already.
+func (d *Desk) areNew(ctx context.Context, id postroom.MailboxID, c NewCredentials) (fields []string, err error) {
+	if c.Mailbox != nil {
+		wanted, err := c.Mailbox.complete()
+		if err != nil {
+			return nil, err
+		}
+		kind, secret, _, err := d.Open(ctx, id)
+		if err != nil || !wanted.is(kind, secret) {
+			fields = append(fields, "credential")
+		}
+	}
+	if c.Outgoing != nil {
+		wanted, err := c.Outgoing.completeAs("outgoing.credential")
+		if err != nil {
+			return nil, err
+		}
+		if now, err := d.outgoingCredential(ctx, id); err != nil || !wanted.is(now.Kind, now.Password) {
+			fields = append(fields, "outgoing.credential")
+		}
+	}
+	if c.SameOutgoing {
+		_, has, err := d.Store.OutgoingCredential(ctx, id)
+		if err != nil {
+			return nil, err
+		}
+		if has {
+			fields = append(fields, "outgoing.credential")
+		}
+	}
+	return fields, nil
+}
+
+// is says whether c is what is kept. Whoever asks may give the mailbox any server
+// to sign in at, and so could learn its password anyway.
+func (c Credential) is(kind string, secret postroom.Secret) bool {
+	return kind == c.Kind && subtle.ConstantTimeCompare([]byte(secret.Reveal()), []byte(c.Password.Reveal())) == 1
 }
 
 // sealed completes new credentials, as far as there are any.

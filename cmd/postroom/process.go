@@ -53,6 +53,7 @@ type process struct {
 	mailboxes *mailbox.Desk
 	issues    *issue.Desk
 	floor     *floor
+	aftermath *aftermath
 	wakeFleet chan struct{}
 	arrived   chan struct{}
 }
@@ -64,6 +65,7 @@ func (p *process) prepare() {
 	p.door = &access.Door{Store: p.In.DB, Log: p.Log}
 	p.issues = &issue.Desk{Store: p.In.DB, Log: p.Log}
 	p.floor = &floor{Space: p.In.DB.Space, MinBytes: p.MinFree, Log: p.Log}
+	p.aftermath = &aftermath{DB: p.In.DB}
 	p.mailboxes = &mailbox.Desk{
 		Store: p.In.DB, Seal: keeper.Seal, Open: keeper.Open, SealOutgoing: keeper.SealOutgoing, OpenOutgoing: keeper.OpenOutgoing, Tester: p.tester(),
 		AllowPlaintext: p.AllowPlaintext, Wake: func() { work.Ring(p.wakeFleet) },
@@ -159,7 +161,7 @@ func (p *process) handler(ctx context.Context, figures *figures) http.Handler {
 	}
 	people := &web.Server{
 		Door: p.door, Reader: reader, Issues: p.issues, Mailboxes: p.mailboxes, PublicURL: p.PublicURL, Proxies: p.Proxies,
-		Notice: p.notice, Stopping: ctx.Done(), Log: p.Log,
+		Notice: p.notice, Restored: p.aftermath.restored, ForgetRestored: p.aftermath.forget, Stopping: ctx.Done(), Log: p.Log,
 	}
 	mux := http.NewServeMux()
 	mux.Handle(api.Prefix+"/", programs.Handler())
@@ -183,14 +185,6 @@ func (p *process) ready(w http.ResponseWriter, r *http.Request) {
 	if held := p.floor.hold(); held != nil { // the pages work all the same
 		fmt.Fprintln(w, held.Explanation)
 	}
-}
-
-// notice is what stands above every page.
-func (p *process) notice(bool) *web.Notice {
-	if held := p.floor.hold(); held != nil {
-		return &web.Notice{Sentence: held.Explanation, Remedy: held.Remedy}
-	}
-	return nil
 }
 
 // newServer waits for nobody for ever. Requests end with ctx.

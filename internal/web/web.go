@@ -6,6 +6,7 @@
 package web
 
 import (
+	"context"
 	"log/slog"
 	"net/http"
 	"net/netip"
@@ -31,6 +32,10 @@ type Server struct {
 	Proxies []netip.Prefix
 	// Notice is what everybody should know, or administrators; nil: there is nothing.
 	Notice func(admin bool) *Notice
+	// Restored is what was put back and not looked at yet; nil: nothing ever is.
+	Restored func(context.Context) (r Restored, ok bool, err error)
+	// ForgetRestored says that it was looked at.
+	ForgetRestored func(context.Context) error
 	// Stopping is closed when the process is about to end; pages that listen for news
 	// are let go then. Nil: they go with their connections.
 	Stopping <-chan struct{}
@@ -90,6 +95,9 @@ func (s *Server) Handler() http.Handler {
 	admin("POST /mailboxes/{id}/resume", s.resumeMailbox)
 	admin("POST /mailboxes/{id}/remove", s.removeMailbox)
 	admin("POST /arrivals/{id}/retry", s.retryArrival)
+
+	admin("GET /restored", s.showRestored)
+	admin("POST /restored", s.forgetRestored)
 
 	signedIn("GET /settings", s.showSettings)
 	signedIn("POST /settings/password", s.changePassword)

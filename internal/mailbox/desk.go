@@ -171,6 +171,12 @@ func startAt(before postroom.Mailbox, s postroom.Start) time.Time {
 	return time.Now().UTC().Truncate(time.Microsecond)
 }
 
+// isSameStart says whether two starts cover the same mail. The instant of a mailbox
+// that brings in all is only when it was proven.
+func isSameStart(a, b postroom.Start) bool {
+	return a.Kind == b.Kind && (a.Kind == postroom.StartAll || a.At.Equal(b.At))
+}
+
 // isEarlier says whether the second start covers mail that the first did not.
 func isEarlier(before, after postroom.Start) bool {
 	switch {

@@ -190,7 +190,7 @@ func differences(a, b postroom.Mailbox) []string {
 	default:
 		note("outgoing", a.Outgoing == nil && b.Outgoing == nil)
 	}
-	note("start", a.Start.Kind == b.Start.Kind && a.Start.At.Equal(b.Start.At))
+	note("start", isSameStart(a.Start, b.Start))
 	note("after_import", a.AfterImport == b.AfterImport)
 	note("move_to", a.MoveTo == b.MoveTo)
 	note("raw_retention_days", a.RawRetentionDays == b.RawRetentionDays)

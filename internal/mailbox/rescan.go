@@ -79,7 +79,7 @@ func (d *Desk) earlierStart(m postroom.Mailbox, start *postroom.Start) (earlier 
 	if start.Kind != postroom.StartNow && isEarlier(m.Start, *start) {
 		return true, nil
 	}
-	if *start == m.Start || start.Kind == postroom.StartNow && m.Start.Kind == postroom.StartNow {
+	if isSameStart(*start, m.Start) || start.Kind == postroom.StartNow && m.Start.Kind == postroom.StartNow {
 		return false, nil
 	}
 	return false, invalid("start",

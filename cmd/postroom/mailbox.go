@@ -15,6 +15,7 @@ import (
 
 type mailboxCmd struct {
 	Add    mailboxAddCmd    `cmd:"" help:"Connect a mailbox."`
+	Import mailboxImportCmd `cmd:"" help:"Connect or change many mailboxes that a file lists."`
 	List   mailboxListCmd   `cmd:"" help:"List the mailboxes."`
 	Show   mailboxShowCmd   `cmd:"" help:"Show one mailbox."`
 	Change mailboxChangeCmd `cmd:"" help:"Change settings of a mailbox, or its password."`
@@ -23,6 +24,7 @@ type mailboxCmd struct {
 	Resume mailboxResumeCmd `cmd:"" help:"Read a mailbox again, and try it at once."`
 	Remove mailboxRemoveCmd `cmd:"" help:"Remove a mailbox. Its password is destroyed."`
 	Ledger mailboxLedgerCmd `cmd:"" help:"Say where each message of a mailbox went, and prove that none is missing."`
+	Rescan mailboxRescanCmd `cmd:"" help:"Say what the server of a mailbox has that is not here, and bring it in."`
 }
 
 // named is the mailbox that a command is about.
@@ -124,11 +126,20 @@ type mailboxShowCmd struct {
 
 // Run prints one mailbox.
 func (c *mailboxShowCmd) Run(ctx context.Context, t terminal) error {
-	return c.withMailbox(ctx, t, c.named, func(_ *client, m api.Mailbox) error {
+	return c.withMailbox(ctx, t, c.named, func(client *client, m api.Mailbox) error {
 		if c.JSON {
 			return json.NewEncoder(t.Out).Encode(m)
 		}
-		return tellMailbox(t.Out, m)
+		if err := tellMailbox(t.Out, m); err != nil {
+			return err
+		}
+		var all struct {
+			Items []api.Numbering `json:"items"`
+		}
+		if _, err := client.call(ctx, http.MethodGet, "/mailboxes/"+m.ID+"/numberings", nil, &all); err != nil {
+			return err
+		}
+		return tellNumberings(t.Out, all.Items)
 	})
 }
 

@@ -11,6 +11,7 @@ import (
 
 	"github.com/postroom/postroom"
 	"github.com/postroom/postroom/internal/api"
+	"github.com/postroom/postroom/internal/mailbox"
 )
 
 // settingFlags are the settings of a mailbox; what is not given stays as it is, or
@@ -147,6 +148,7 @@ type mailboxAddCmd struct {
 	Address string `arg:"" help:"The address of the mailbox."`
 	settingFlags
 	passwordFlags
+	New  bool          `help:"Begin afresh, where a mailbox of this address was removed before: do not continue it."`
 	Wait time.Duration `help:"How long to wait until it is proven." default:"30s"`
 }
 
@@ -162,11 +164,20 @@ func (c *mailboxAddCmd) Run(ctx context.Context, t terminal) error {
 		if doc["credential"], err = c.ask(ctx, t, c.Address); err != nil {
 			return err
 		}
-		var m api.Mailbox
-		if _, err := client.call(ctx, http.MethodPost, "/mailboxes", doc, &m); err != nil {
+		var made struct {
+			api.Mailbox
+			Continued bool `json:"continued"`
+		}
+		if c.New {
+			doc["former"] = string(mailbox.FormerNew)
+		}
+		if _, err := client.call(ctx, http.MethodPost, "/mailboxes", doc, &made); err != nil {
 			return err
 		}
-		return c.outcome(ctx, t, client, m, c.Wait)
+		if made.Continued {
+			fmt.Fprintf(t.Err, "%s was here before and continues: its issues and its ledger are there again, and what arrived meanwhile is brought in. To begin afresh, remove it and add it with --new.\n", made.Address)
+		}
+		return c.outcome(ctx, t, client, made.Mailbox, c.Wait)
 	})
 }
 

@@ -201,7 +201,11 @@ func tellLedger(w io.Writer, l api.Ledger) error {
 		return err
 	}
 	for _, n := range l.Unaccounted {
-		fmt.Fprintf(w, "On the server and not in the ledger: %s, UID %d (UIDVALIDITY %d)\n", n.Folder, n.UID, n.UIDValidity)
+		name := fmt.Sprintf("UID %d (UIDVALIDITY %d)", n.UID, n.UIDValidity)
+		if n.UID == 0 {
+			name = "message " + strconv.Quote(n.UIDL)
+		}
+		fmt.Fprintf(w, "On the server and not in the ledger: %s, %s\n", n.Folder, name)
 	}
 	for _, a := range l.Incomplete {
 		fmt.Fprintf(w, "Filed without %s: arrival %s\n", a.Missing, a.Arrival)

@@ -1,11 +1,8 @@
 package testbed
 
 import (
-	"bufio"
-	"crypto/tls"
 	"encoding/hex"
 	"fmt"
-	"net"
 	"os"
 	"path/filepath"
 	"strconv"
@@ -32,11 +29,9 @@ type DovecotServer struct {
 	IMAPPort, IMAPSPort, POP3Port, POP3SPort int
 	CAPEM                                    string // the authority that signed its certificate
 
-	t       testing.TB
-	dir     string
-	account *account
-	leash   *leash // nil: not running
-	letters letterNames
+	maildirs
+	dir   string
+	leash *leash // nil: not running
 }
 
 // Dovecot starts a Dovecot, which ends with the test. Its logs are printed when
@@ -52,7 +47,7 @@ func Dovecot(t testing.TB, o DovecotOptions) *DovecotServer {
 	if err != nil {
 		t.Fatal(err)
 	}
-	d := &DovecotServer{Host: "127.0.0.1", t: t, dir: dir, account: account}
+	d := &DovecotServer{Host: "127.0.0.1", dir: dir, maildirs: maildirs{t: t, mail: filepath.Join(dir, "mail"), account: account}}
 	if o.RequireTLS {
 		// Dovecot takes a connection between two equal addresses for safe without TLS.
 		// One from here to another loopback address has two (on Linux).
@@ -129,38 +124,14 @@ func (d *DovecotServer) start() error {
 	if d.leash, err = start(d.account, d.dir, "TERM", locate("dovecot"), "-F", "-c", d.path("dovecot.conf")); err != nil {
 		return err
 	}
-	limit := time.Now().Add(startLimit)
-	for time.Now().Before(limit) && !d.leash.hasEnded() {
-		if err = d.greets(); err == nil {
-			return nil
-		}
-		time.Sleep(10 * time.Millisecond)
+	if err = d.leash.await(d.greets); err != nil {
+		d.Stop()
 	}
-	d.Stop()
-	text, _ := os.ReadFile(d.path("output.log"))
-	return fmt.Errorf("it does not answer: %w: %s", err, text)
+	return err
 }
 
-// greets says whether each port answers; a port that is merely open does not count,
-// because Dovecot opens it before it can serve it.
 func (d *DovecotServer) greets() error {
-	for port, implicit := range map[int]bool{d.IMAPPort: false, d.POP3Port: false, d.IMAPSPort: true, d.POP3SPort: true} {
-		connection, err := net.DialTimeout("tcp", net.JoinHostPort(d.Host, strconv.Itoa(port)), time.Second)
-		if err != nil {
-			return err
-		}
-		defer connection.Close()
-		if err := connection.SetDeadline(time.Now().Add(5 * time.Second)); err != nil {
-			return err
-		}
-		if implicit {
-			connection = tls.Client(connection, &tls.Config{InsecureSkipVerify: true}) // only whether it answers
-		}
-		if _, err := bufio.NewReader(connection).ReadString('\n'); err != nil {
-			return err
-		}
-	}
-	return nil
+	return greet(d.Host, []int{d.IMAPPort, d.POP3Port}, []int{d.IMAPSPort, d.POP3SPort})
 }
 
 // AddUser adds a user, or gives one a new password. The server needs no restart.

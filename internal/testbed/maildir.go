@@ -10,6 +10,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"testing"
 	"time"
 )
 
@@ -31,35 +32,47 @@ func (n *letterNames) next(sizeBytes int) string {
 	return fmt.Sprintf("%d.M%06dQ%08d.testbed,S=%d", n.last.Unix(), n.last.Nanosecond()/1000, n.made, sizeBytes)
 }
 
+// maildirs are the mailboxes of a server that keeps them as Maildir.
+type maildirs struct {
+	t       testing.TB
+	mail    string // directory: one for each user
+	account *account
+	letters letterNames
+	byLF    bool // the server wants to find lines that end in LF, and would send CR twice
+}
+
 // Deliver puts messages into a folder of a user, dated now. It makes the folder,
 // whose levels are separated by slashes, where there is none.
-func (d *DovecotServer) Deliver(user, folder string, messages ...[]byte) {
-	d.t.Helper()
-	d.DeliverAt(time.Now(), user, folder, messages...)
+func (m *maildirs) Deliver(user, folder string, messages ...[]byte) {
+	m.t.Helper()
+	m.DeliverAt(time.Now(), user, folder, messages...)
 }
 
 // DeliverAt is Deliver with an INTERNALDATE.
-func (d *DovecotServer) DeliverAt(at time.Time, user, folder string, messages ...[]byte) {
-	d.t.Helper()
-	if err := d.deliver(at, d.folder(user, folder), messages); err != nil {
-		d.t.Fatalf("deliver to %s of %s: %v", folder, user, err)
+func (m *maildirs) DeliverAt(at time.Time, user, folder string, messages ...[]byte) {
+	m.t.Helper()
+	if err := m.deliver(at, m.folder(user, folder), messages); err != nil {
+		m.t.Fatalf("deliver to %s of %s: %v", folder, user, err)
 	}
 }
 
-func (d *DovecotServer) folder(user, folder string) string {
-	path := filepath.Join(d.dir, "mail", user, "Maildir")
+func (m *maildirs) folder(user, folder string) string {
+	path := filepath.Join(m.mail, user, "Maildir")
 	if strings.EqualFold(folder, "INBOX") {
 		return path
 	}
 	return filepath.Join(path, "."+strings.ReplaceAll(folder, "/", "."))
 }
 
-func (d *DovecotServer) deliver(at time.Time, folder string, messages [][]byte) error {
-	if err := d.makeFolder(folder); err != nil {
+func (m *maildirs) deliver(at time.Time, folder string, messages [][]byte) error {
+	if err := m.makeFolder(folder); err != nil {
 		return err
 	}
 	for _, message := range messages {
-		name := d.letters.next(len(message))
+		if m.byLF {
+			message = bytes.ReplaceAll(message, []byte("\r\n"), []byte("\n"))
+		}
+		name := m.letters.next(len(message))
 		draft := filepath.Join(folder, "tmp", name)
 		if err := os.WriteFile(draft, message, 0o600); err != nil {
 			return err
@@ -67,7 +80,7 @@ func (d *DovecotServer) deliver(at time.Time, folder string, messages [][]byte) 
 		if err := os.Chtimes(draft, at, at); err != nil {
 			return err
 		}
-		if err := d.account.give(draft); err != nil {
+		if err := m.account.give(draft); err != nil {
 			return err
 		}
 		if err := os.Rename(draft, filepath.Join(folder, "new", name)); err != nil {
@@ -77,7 +90,7 @@ func (d *DovecotServer) deliver(at time.Time, folder string, messages [][]byte) 
 	return nil
 }
 
-func (d *DovecotServer) makeFolder(folder string) error {
+func (m *maildirs) makeFolder(folder string) error {
 	if _, err := os.Stat(filepath.Join(folder, "new")); err == nil {
 		return nil
 	}
@@ -91,7 +104,7 @@ func (d *DovecotServer) makeFolder(folder string) error {
 			return err
 		}
 	}
-	return filepath.WalkDir(d.path("mail"), func(path string, entry fs.DirEntry, err error) error {
+	return filepath.WalkDir(m.mail, func(path string, entry fs.DirEntry, err error) error {
 		if err != nil {
 			if errors.Is(err, fs.ErrNotExist) {
 				return nil // Dovecot has moved it meanwhile
@@ -105,22 +118,22 @@ func (d *DovecotServer) makeFolder(folder string) error {
 		if !entry.IsDir() && !inside {
 			return nil
 		}
-		return d.account.give(path)
+		return m.account.give(path)
 	})
 }
 
-// Messages returns what a folder holds, in the order of delivery, each as IMAP
-// gives it: Dovecot sends a bare line feed as CRLF and, because a literal may not
+// Messages returns what a folder holds, in the order of delivery, each as Dovecot
+// gives it by IMAP: it sends a bare line feed as CRLF and, because a literal may not
 // contain it, NUL as 0x80.
-func (d *DovecotServer) Messages(user, folder string) [][]byte {
-	d.t.Helper()
+func (m *maildirs) Messages(user, folder string) [][]byte {
+	m.t.Helper()
 	for { // until no file was renamed in between, as happens when flags change
-		messages, err := readMaildir(d.folder(user, folder))
+		messages, err := readMaildir(m.folder(user, folder))
 		if err == nil {
 			return messages
 		}
 		if !errors.Is(err, fs.ErrNotExist) {
-			d.t.Fatalf("read %s of %s: %v", folder, user, err)
+			m.t.Fatalf("read %s of %s: %v", folder, user, err)
 		}
 	}
 }

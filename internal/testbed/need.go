@@ -3,7 +3,9 @@
 // What it starts belongs to the test that asked for it, or to the test process;
 // it ends with that, however that ends. It works for root, when the servers run
 // as a user without rights, and for everybody else. On Debian the packages are
-// dovecot-imapd, dovecot-pop3d, postgresql and chromium.
+// dovecot-imapd, dovecot-pop3d, postgresql and chromium. Courier and Cyrus are
+// unpacked by scripts/test-needs, because they cannot be installed beside Dovecot;
+// Courier needs root to start, for chroot.
 package testbed
 
 import (
@@ -17,6 +19,8 @@ import (
 const (
 	NeedPostgres = "postgresql"
 	NeedDovecot  = "dovecot"
+	NeedCourier  = "courier"
+	NeedCyrus    = "cyrus"
 	NeedChromium = "chromium"
 )
 
@@ -32,7 +36,7 @@ func Need(t testing.TB, what string) {
 		return
 	}
 	for _, name := range programs(what) {
-		if locate(name) == "" {
+		if name == asRoot && os.Getuid() != 0 || name != asRoot && locate(name) == "" {
 			missing(t, what, name)
 		}
 	}
@@ -46,6 +50,13 @@ func missing(t testing.TB, what, program string) {
 	t.Skipf("SKIPPED, NOT INSTALLED: %s", what)
 }
 
+// beside is where scripts/test-needs unpacks servers that cannot be installed
+// beside others.
+const beside = "/var/lib/postroom-testbed"
+
+// asRoot stands among programs for a server that nobody else can start.
+const asRoot = "a shell of root"
+
 // programs names what has to be installed for a server; an unknown one is itself
 // a program.
 func programs(what string) []string {
@@ -54,6 +65,10 @@ func programs(what string) []string {
 		return []string{"initdb", "postgres"}
 	case NeedDovecot:
 		return []string{"dovecot", "doveadm"}
+	case NeedCourier:
+		return []string{beside + "/courier/unpacked", asRoot, "chroot"}
+	case NeedCyrus:
+		return []string{beside + "/cyrus/unpacked"}
 	}
 	return []string{what}
 }
@@ -62,6 +77,12 @@ func programs(what string) []string {
 // out of the ordinary user's PATH, and PostgreSQL even out of root's; the highest
 // version wins.
 func locate(name string) string {
+	if filepath.IsAbs(name) {
+		if _, err := os.Stat(name); err != nil {
+			return ""
+		}
+		return name
+	}
 	names := []string{name}
 	if name == NeedChromium {
 		names = []string{"chromium", "chromium-browser", "google-chrome-stable", "google-chrome",

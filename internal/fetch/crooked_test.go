@@ -63,11 +63,7 @@ func newCrooked(t testing.TB, protocol postroom.Protocol, server string) *crooke
 	c.group.Go(c.accept)
 	t.Cleanup(func() {
 		listener.Close()
-		c.mu.Lock()
-		for conn := range c.open {
-			conn.Close()
-		}
-		c.mu.Unlock()
+		c.cut()
 		c.group.Wait()
 	})
 	return c
@@ -78,6 +74,15 @@ func (c *crooked) bend(t twist) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.twist = t
+}
+
+// cut ends all connections.
+func (c *crooked) cut() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for conn := range c.open {
+		conn.Close()
+	}
 }
 
 func (c *crooked) accept() {

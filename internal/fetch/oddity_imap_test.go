@@ -140,12 +140,12 @@ func TestOddIMAPServersAreRead(t *testing.T) {
 		}},
 		"a greeting that knows us": {mailbox: func(s *oddScene, _ *postroom.Mailbox) { s.line.preauth = "X LOGIN " + simUser + " secret\r\n" }},
 		"a folder in modified UTF-7": {
-			letters: func(s *oddScene) { s.into("Entwürfe/März") },
+			letters: func(s *oddScene) { s.into("Entwürfe/März", 0, 5) },
 			mailbox: func(_ *oddScene, m *postroom.Mailbox) { m.Incoming.Folders = []string{"Entwürfe/März"} },
 		},
 		"folders below the inbox": {
 			provider: simulator.Options{Namespace: "INBOX."},
-			letters:  func(s *oddScene) { s.into("INBOX.Archive.2026") },
+			letters:  func(s *oddScene) { s.into("INBOX.Archive.2026", 0, 5) },
 			mailbox:  func(_ *oddScene, m *postroom.Mailbox) { m.Incoming.Folders = []string{"Archive/2026"} },
 		},
 		"an inbox in other letters":            {mailbox: func(_ *oddScene, m *postroom.Mailbox) { m.Incoming.Folders = []string{"Inbox"} }},
@@ -194,10 +194,10 @@ func (s *oddScene) oneMore() {
 	s.deliver(5, 6)
 }
 
-// into delivers the five letters to another folder.
-func (s *oddScene) into(folder string) {
+// into delivers letters to another folder.
+func (s *oddScene) into(folder string, from, to int) {
 	s.t.Helper()
-	for n := range 5 {
+	for n := from; n < to; n++ {
 		if _, err := s.server.Append(simUser, folder, letter(n, ""), time.Now()); err != nil {
 			s.t.Fatal(err)
 		}

@@ -17,23 +17,24 @@ import (
 )
 
 // An oddity is a server, or a day, that is not as it should be, and what becomes of
-// a mailbox there. While it lasts either all mail is read as if nothing were odd,
-// or the mailbox says what is wrong. Afterwards all mail is here, once, the mailbox
-// is active, and the ledger balances.
+// a mailbox there. Either all mail is read as if nothing were odd; or a mailbox that
+// was well says what is wrong until it has passed, or somebody has seen to it. In the
+// end all mail is here, once, the mailbox is active, and the ledger balances.
 type oddity struct {
 	provider simulator.Options
-	pop3     *simulator.POP3Options // read by POP3
-	faults   simulator.Faults       // while it lasts
-	twist    twist                  // while it lasts
-	lasting  bool                   // it never ends
-	cuts     bool                   // it costs the connection
-	mailbox  func(*oddScene, *postroom.Mailbox)
+	pop3     *simulator.POP3Options             // read by POP3
+	faults   simulator.Faults                   // while it lasts
+	twist    twist                              // while it lasts
+	cuts     bool                               // it costs the connection
+	well     func(*oddScene, *postroom.Mailbox) // the settings with which it was well before; nil: the usual ones
+	mailbox  func(*oddScene, *postroom.Mailbox) // the settings; nil: the usual ones, or those that were well
 	fleet    func(*fetch.Fleet)
 	newcomer bool // the password has never worked
 
-	letters func(*oddScene)                    // what is in the mailbox; nil: five letters
+	letters func(*oddScene)                    // what is in the mailbox, before trouble begins; nil: the five letters, of which trouble delays four
+	at      func(*oddScene)                    // what happens as trouble begins
 	during  func(*oddScene)                    // what happens once it is being read, or in trouble
-	repair  func(*oddScene, *postroom.Mailbox) // what a person must change; nil: nothing
+	repair  func(*oddScene, *postroom.Mailbox) // what a person must change; nil: nothing, or back to what was well
 
 	// What the mailbox says; empty: that all is well.
 	state postroom.MailboxState
@@ -52,9 +53,10 @@ type oddScene struct {
 	pop  *simulator.POP3Server
 	line *crooked
 	id   postroom.MailboxID
+	good postroom.IncomingSettings // with which it was well
 }
 
-// setOdd has the real explanations, as the program has them.
+// newOddScene has the real explanations, as the program has them.
 func newOddScene(t *testing.T, o oddity) *oddScene {
 	t.Helper()
 	s := &oddScene{scene: newScene(t, o.provider)}
@@ -89,15 +91,15 @@ func (s *oddScene) setFaults(f simulator.Faults) {
 	s.server.SetFaults("", f)
 }
 
-func (s *oddScene) oddMailbox(o oddity) postroom.Mailbox {
+func (s *oddScene) oddMailbox(change func(*oddScene, *postroom.Mailbox)) postroom.Mailbox {
 	m := s.mailbox()
 	m.Incoming.Port = s.line.port
 	m.Incoming.PollInterval = 100 * time.Millisecond
 	if s.pop != nil {
 		m.Incoming.Protocol = postroom.POP3
 	}
-	if o.mailbox != nil {
-		o.mailbox(s, &m)
+	if change != nil {
+		change(s, &m)
 	}
 	return m
 }
@@ -128,19 +130,20 @@ var allFive = map[postroom.ArrivalState]int64{postroom.ArrivalFiled: 5}
 func (o oddity) play(t *testing.T) {
 	t.Parallel()
 	s := newOddScene(t, o)
-	if o.letters != nil {
-		o.letters(s)
-	} else {
-		s.deliver(0, 5)
-	}
-	s.setFaults(o.faults)
-	s.line.bend(o.twist)
-	s.id = s.add(s.oddMailbox(o))
-	s.run()
-
-	want := o.want
-	if want == nil {
-		want = allFive
+	switch {
+	case o.state == "" || o.state == postroom.MailboxDraft: // it is odd from the beginning
+		if o.letters != nil {
+			o.letters(s)
+		} else {
+			s.deliver(0, 5)
+		}
+		s.setFaults(o.faults)
+		s.line.bend(o.twist)
+		s.id = s.add(s.oddMailbox(o.mailbox))
+		s.run()
+	default:
+		s.beginsWell(o)
+		s.breaks(o)
 	}
 	if o.state != "" {
 		s.saysSo(o)
@@ -148,14 +151,15 @@ func (o oddity) play(t *testing.T) {
 	if o.during != nil {
 		o.during(s)
 	}
-	if o.state != "" && !o.lasting {
+	if o.state != "" {
 		s.heal(o)
 	}
+	want := o.want
+	if want == nil {
+		want = allFive
+	}
 	s.has(s.id, want)
-	s.until("the mailbox is active", func() bool {
-		m := s.kept()
-		return m.State == postroom.MailboxActive && m.Fault == nil
-	})
+	s.isActive()
 	s.balances(s.id)
 	if got := s.counts(s.id); !maps.Equal(withoutZeros(got), withoutZeros(want)) {
 		t.Errorf("after the comparison there are %v, want %v", got, want)
@@ -166,6 +170,47 @@ func (o oddity) play(t *testing.T) {
 	if logins := s.server.Counts(simUser).Logins; o.state == "" && !o.cuts && s.pop == nil && logins > 1 {
 		t.Errorf("there were %d logins, want one", logins)
 	}
+}
+
+// beginsWell has the first of the letters read while nothing is odd.
+func (s *oddScene) beginsWell(o oddity) {
+	s.t.Helper()
+	if o.letters != nil {
+		o.letters(s)
+	} else {
+		s.deliver(0, 1)
+	}
+	s.id = s.add(s.oddMailbox(o.well))
+	s.run()
+	s.has(s.id, map[postroom.ArrivalState]int64{postroom.ArrivalFiled: 1})
+	s.isActive()
+	s.good = s.kept().Incoming
+}
+
+// breaks has the oddity begin, and the other letters come.
+func (s *oddScene) breaks(o oddity) {
+	s.t.Helper()
+	s.setFaults(o.faults)
+	s.line.bend(o.twist)
+	if o.mailbox != nil {
+		s.change(o.mailbox)
+	}
+	if o.letters == nil {
+		s.deliver(1, 5)
+	}
+	if o.at != nil {
+		o.at(s)
+	}
+	s.line.cut()
+	s.server.Disconnect(simUser)
+}
+
+func (s *oddScene) isActive() {
+	s.t.Helper()
+	s.until("the mailbox is active", func() bool {
+		m := s.kept()
+		return m.State == postroom.MailboxActive && m.Fault == nil
+	})
 }
 
 func withoutZeros(counts map[postroom.ArrivalState]int64) map[postroom.ArrivalState]int64 {
@@ -199,8 +244,12 @@ func (s *oddScene) heal(o oddity) {
 	s.t.Helper()
 	s.line.bend(nil)
 	s.setFaults(simulator.Faults{})
-	if o.repair != nil {
+	switch {
+	case o.repair != nil:
 		s.change(o.repair)
+		return
+	case o.mailbox != nil:
+		s.change(func(s *oddScene, m *postroom.Mailbox) { m.Incoming = s.good })
 		return
 	}
 	if _, err := s.db.RequestComparison(context.Background(), s.id); err != nil { // tries at once, whatever the pause

@@ -25,10 +25,10 @@ type SendReport struct {
 }
 
 // The time-outs of a test mail beyond those of the mailbox: of the server's answer
-// to the whole mail, and of everything, so that the one who waits gets an answer.
+// to the whole mail, and of everything, so that the page that waits gets an answer.
 const (
-	answerTimeout   = 45 * time.Second
-	sendTestTimeout = 90 * time.Second
+	answerTimeout   = 30 * time.Second
+	sendTestTimeout = 50 * time.Second
 )
 
 // SendTest sends a small mail from a mailbox: to an address, or to the mailbox

@@ -120,6 +120,7 @@ type mailboxPage struct {
 	Total    int64
 	Waiting  int64
 	Wrong    *faultView // with the form to remove it
+	Sending  sending
 }
 
 func (s *Server) mailboxPage(ctx context.Context, by visitor, id postroom.MailboxID) (mailboxPage, error) {
@@ -137,6 +138,7 @@ func (s *Server) mailboxPage(ctx context.Context, by visitor, id postroom.Mailbo
 	p = mailboxPage{
 		frame: s.frame(by, m.Name, "mailboxes"), mailboxRow: s.mailboxRow(m), Kind: m.State, Words: mailboxWords(m.State, m.Fault != nil),
 		Server: m.Incoming.Host, Username: m.Incoming.Username, Folders: strings.Join(m.Incoming.Folders, ", "), Start: startWords(m.Start),
+		Sending: sendingOf(m),
 	}
 	if m.Fault != nil {
 		v := viewFault(m.Fault)

@@ -91,6 +91,7 @@ func (s *Server) Handler() http.Handler {
 	admin("GET /mailboxes/{id}/settings", s.showMailboxSettings)
 	admin("POST /mailboxes/{id}/settings", s.changeMailbox)
 	admin("POST /mailboxes/{id}/test", s.testSettings)
+	admin("POST /mailboxes/{id}/send-test", s.sendTest)
 	admin("POST /mailboxes/{id}/pause", s.pauseMailbox)
 	admin("POST /mailboxes/{id}/resume", s.resumeMailbox)
 	admin("POST /mailboxes/{id}/remove", s.removeMailbox)

@@ -14,7 +14,7 @@ func freeBytes(dir string) (bytes int64, known bool) {
 	if err := unix.Statfs(dir, &fs); err != nil || fs.Bsize <= 0 {
 		return 0, false
 	}
-	block := int64(fs.Bsize)
+	block := int64(fs.Bsize) //nolint:unconvert // on macOS it has 32 bits
 	if fs.Bavail > uint64(math.MaxInt64/block) {
 		return math.MaxInt64, true
 	}

@@ -3,6 +3,7 @@ package mailbox
 import (
 	"context"
 	"errors"
+	"fmt"
 	"regexp"
 	"strings"
 
@@ -50,7 +51,35 @@ func (x Explainer) Explain(err error, m postroom.Mailbox, c Credential, hasWorke
 			failure.SecretLooksLikeAppPassword = &looks
 		}
 	}
-	return x.Catalogue.Explain(failure)
+	f := x.Catalogue.Explain(failure)
+	if speaks := speaks(r.Reply); f != nil && f.Class == postroom.Unknown && r.Phase == mail.PhaseGreeting && speaks != "" {
+		return strangers(*f, in.ServerSettings, speaks, hasWorked)
+	}
+	return f
+}
+
+// speaks says what kind of server begins with a line; empty when it cannot be told.
+func speaks(line string) string {
+	for beginning, kind := range map[string]string{
+		"220 ": "a server for sending mail (SMTP)", "220-": "a server for sending mail (SMTP)", "554 ": "a server for sending mail (SMTP)",
+		"HTTP/": "a web server", "SSH-": "a server for remote work (SSH)", "+OK": "a POP3 server", "* ": "an IMAP server",
+	} {
+		if strings.HasPrefix(line, beginning) {
+			return kind
+		}
+	}
+	return ""
+}
+
+// strangers is the Fault for a server that does something else than was expected.
+func strangers(f postroom.Fault, s postroom.ServerSettings, speaks string, hasWorked bool) *postroom.Fault {
+	f.Class, f.FixBy, f.Field = postroom.ProtocolMismatch, postroom.FixByUser, "incoming.port"
+	if f.Kind = postroom.NeedsRepair; hasWorked {
+		f.Kind = postroom.Delayed // what was right yesterday: more often somebody is at work there
+	}
+	f.Explanation = fmt.Sprintf("What answers at %s, port %d, is %s.", s.Host, s.Port, speaks)
+	f.Remedy = "Check the name of the incoming server, the port, and whether the mailbox is to be read by IMAP or by POP3."
+	return &f
 }
 
 var (

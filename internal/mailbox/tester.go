@@ -22,6 +22,9 @@ type Tester struct {
 	Dial func(ctx context.Context, network, addr string) (net.Conn, error)
 	// LookUp finds the addresses of a name; nil: the system's resolver.
 	LookUp func(ctx context.Context, host string) ([]netip.Addr, error)
+	// Patience is for how long a POP3 mailbox that somebody has open is tried; 0: six
+	// seconds.
+	Patience time.Duration
 }
 
 // The time-outs of a test beyond those of the mailbox.

@@ -17,7 +17,7 @@ const (
 	// inUseLasts is how long a test waits for a mailbox that somebody has open: one
 	// who has just left may still count for a moment.
 	inUseLasts = 6 * time.Second
-	inUseLook  = 750 * time.Millisecond
+	inUseLook  = 500 * time.Millisecond
 )
 
 // readPOP3 opens the mailbox by POP3. No message is fetched by RETR, which servers
@@ -41,6 +41,9 @@ func (r *test) readPOP3(ctx context.Context) {
 // openPOP3 signs in, and tries again for a while where somebody has the mailbox open.
 func (r *test) openPOP3(ctx context.Context) (client *pop3.Client, s signIn, err error) {
 	until := time.Now().Add(inUseLasts)
+	if r.Patience > 0 {
+		until = time.Now().Add(r.Patience)
+	}
 	for {
 		s = signIn{}
 		client, err = pop3.Open(ctx, pop3.Options{

@@ -100,6 +100,46 @@ func (t *tx) endOtherNumberings(m postroom.Mailbox) error {
 	return nil
 }
 
+const (
+	waitingInThePast = `
+		select id from arrival where mailbox = $1 and state = 'waiting' and raw is null
+			and numbering in (select id from numbering where mailbox = $1 and ended_at is not null)
+		limit 1000`
+	vanishInThePast = `
+		update arrival set state = 'vanished', settled_at = db_now(), next_try_at = null,
+			reason = 'Its folder is counted in another way now. If the server still has it, it is in the ledger under its new name.'
+		where id = $1 and state = 'waiting' and raw is null`
+)
+
+// EndWaiting settles names that wait for their bytes in numberings that have ended:
+// nobody can ask for them by these names any more.
+func (db *DB) EndWaiting(ctx context.Context, f Fence) error {
+	for {
+		rows, err := db.query(ctx, waitingInThePast, f.Mailbox)
+		if err != nil {
+			return fmt.Errorf("look for names of the past in %s: %w", f.Mailbox, err)
+		}
+		ids, err := scanIDs[postroom.ArrivalID](rows)
+		if err != nil || len(ids) == 0 {
+			return err
+		}
+		err = db.commit(ctx, func(t *tx) error {
+			if err := t.hold(f); err != nil {
+				return err
+			}
+			for _, id := range ids {
+				if err := t.exec(vanishInThePast, id); err != nil {
+					return err
+				}
+			}
+			return nil
+		})
+		if err != nil {
+			return fmt.Errorf("settle names of the past in %s: %w", f.Mailbox, err)
+		}
+	}
+}
+
 // BeginNumbering enters that a folder is counted anew, and so ends the numbering
 // that it was counted in. Calling it again begins another one.
 func (db *DB) BeginNumbering(ctx context.Context, f Fence, n postroom.Numbering) (begun postroom.Numbering, err error) {

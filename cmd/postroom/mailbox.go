@@ -14,17 +14,18 @@ import (
 )
 
 type mailboxCmd struct {
-	Add    mailboxAddCmd    `cmd:"" help:"Connect a mailbox."`
-	Import mailboxImportCmd `cmd:"" help:"Connect or change many mailboxes that a file lists."`
-	List   mailboxListCmd   `cmd:"" help:"List the mailboxes."`
-	Show   mailboxShowCmd   `cmd:"" help:"Show one mailbox."`
-	Change mailboxChangeCmd `cmd:"" help:"Change settings of a mailbox, or its password."`
-	Test   mailboxTestCmd   `cmd:"" help:"Try step by step whether a mailbox can be read. Changes nothing."`
-	Pause  mailboxPauseCmd  `cmd:"" help:"Stop reading a mailbox."`
-	Resume mailboxResumeCmd `cmd:"" help:"Read a mailbox again, and try it at once."`
-	Remove mailboxRemoveCmd `cmd:"" help:"Remove a mailbox. Its password is destroyed."`
-	Ledger mailboxLedgerCmd `cmd:"" help:"Say where each message of a mailbox went, and prove that none is missing."`
-	Rescan mailboxRescanCmd `cmd:"" help:"Say what the server of a mailbox has that is not here, and bring it in."`
+	Add      mailboxAddCmd      `cmd:"" help:"Connect a mailbox."`
+	Import   mailboxImportCmd   `cmd:"" help:"Connect or change many mailboxes that a file lists."`
+	List     mailboxListCmd     `cmd:"" help:"List the mailboxes."`
+	Show     mailboxShowCmd     `cmd:"" help:"Show one mailbox."`
+	Change   mailboxChangeCmd   `cmd:"" help:"Change settings of a mailbox, or its password."`
+	Test     mailboxTestCmd     `cmd:"" help:"Try step by step whether a mailbox can be read, and sends. Changes nothing."`
+	SendTest mailboxSendTestCmd `cmd:"" name:"send-test" help:"Send a test mail from a mailbox, and say what became of it."`
+	Pause    mailboxPauseCmd    `cmd:"" help:"Stop reading a mailbox."`
+	Resume   mailboxResumeCmd   `cmd:"" help:"Read a mailbox again, and try it at once."`
+	Remove   mailboxRemoveCmd   `cmd:"" help:"Remove a mailbox. Its password is destroyed."`
+	Ledger   mailboxLedgerCmd   `cmd:"" help:"Say where each message of a mailbox went, and prove that none is missing."`
+	Rescan   mailboxRescanCmd   `cmd:"" help:"Say what the server of a mailbox has that is not here, and bring it in."`
 }
 
 // named is the mailbox that a command is about.

@@ -34,6 +34,7 @@ type settingFlags struct {
 	RawRetention   *int          `name:"raw-retention-days" help:"How many days the exact bytes of a mail are kept here; 0: for ever." placeholder:"DAYS"`
 	VisibleTo      string        `help:"Who may see its mail: everyone, owner, or addresses of users with commas between." placeholder:"WHO"`
 	Owner          string        `help:"The user who owns the mailbox." placeholder:"ADDRESS"`
+	sendingFlags
 }
 
 // passwordFlags say what opens the mailbox.
@@ -90,7 +91,7 @@ func (f settingFlags) document() (map[string]any, error) {
 		doc["raw_retention_days"] = *f.RawRetention
 	}
 	f.addPeople(doc)
-	return doc, nil
+	return doc, f.addTo(doc, f.CACertificate)
 }
 
 // startOf is a start as the API takes it. A day begins at midnight here.
@@ -161,7 +162,11 @@ func (c *mailboxAddCmd) Run(ctx context.Context, t terminal) error {
 			return err
 		}
 		doc["address"] = c.Address
+		t := t.inLines(c.passwordFlags)
 		if doc["credential"], err = c.ask(ctx, t, c.Address); err != nil {
+			return err
+		}
+		if err := c.askFor(ctx, t, c.passwordFlags, c.Address, doc); err != nil {
 			return err
 		}
 		var made struct {
@@ -200,10 +205,17 @@ func (c *mailboxChangeCmd) Run(ctx context.Context, t terminal) error {
 		if incoming, ok := doc["incoming"].(map[string]any); ok && incoming["host"] != nil {
 			incoming["port"] = nil // that of the old server means nothing for the new one
 		}
-		if c.NewPassword || c.PasswordStdin {
+		if outgoing, ok := doc["outgoing"].(map[string]any); ok && outgoing["host"] != nil {
+			outgoing["port"] = nil
+		}
+		t := t.inLines(c.passwordFlags)
+		if c.NewPassword || c.PasswordStdin && !c.SMTPPassword {
 			if doc["credential"], err = c.ask(ctx, t, m.Address); err != nil {
 				return err
 			}
+		}
+		if err := c.askFor(ctx, t, c.passwordFlags, m.Address, doc); err != nil {
+			return err
 		}
 		if len(doc) == 0 {
 			return wrongUse{"Say what to change; “postroom mailbox change --help” shows what there is."}

@@ -86,6 +86,7 @@ func tellMailbox(w io.Writer, m api.Mailbox) error {
 			line("Trusts", "only the certificate "+in.PinnedSHA256)
 		}
 	}
+	line("Sends", sends(m))
 	line("Start", m.Start)
 	line("After import", afterImportInWords(m))
 	line("Raw mail", retentionInWords(m.RawRetentionDays))

@@ -75,7 +75,9 @@ func TestAfterImport(t *testing.T) {
 				return len(s.server.Messages(simUser, "[Gmail]/Trash")) == 12 && len(s.server.Messages(simUser, "[Gmail]/All Mail")) == 0
 			}},
 		"moved below a namespace": {action: postroom.AfterImportMove, provider: simulator.Options{Namespace: "INBOX."},
-			holds: func(s *scene, _ []simulator.Message) bool { return len(s.server.Messages(simUser, "INBOX.Done.Here")) == 12 }},
+			holds: func(s *scene, _ []simulator.Message) bool {
+				return len(s.server.Messages(simUser, "INBOX.Done.Here")) == 12
+			}},
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
@@ -291,4 +293,36 @@ func TestRescanBringsInWhatWasMissed(t *testing.T) {
 	if c, ok, err := s.db.LastComparison(ctx, id); err != nil || !ok || c.Fault == nil {
 		t.Errorf("comparison = %+v, %v, want the reason", c, err)
 	}
+}
+
+// A sweep over folders in which nothing has changed costs one round trip.
+func TestSweepOverUnchangedFolders(t *testing.T) {
+	t.Parallel()
+	s := newScene(t, simulator.Options{})
+	s.deliver(0, 3)
+	if _, err := s.server.Append(simUser, "Orders", letter(10, ""), time.Now()); err != nil {
+		t.Fatal(err)
+	}
+	m := s.mailbox()
+	m.Incoming.Folders = []string{"INBOX", "Orders"}
+	m.Incoming.PollInterval = 50 * time.Millisecond
+	id := s.add(m)
+	s.run()
+	s.has(id, map[postroom.ArrivalState]int64{postroom.ArrivalFiled: 4})
+	sweeps := func() int { return s.server.Counts(simUser).Commands["NOOP"] }
+	first := sweeps()
+	s.until("two sweeps", func() bool { return sweeps() >= first+2 })
+	before := s.server.Counts(simUser).Commands
+	s.until("four more", func() bool { return sweeps() >= before["NOOP"]+4 })
+	after := s.server.Counts(simUser).Commands
+	for name, n := range after {
+		if name != "NOOP" && name != "STATUS" && name != "IDLE" && n != before[name] {
+			t.Errorf("%s was said %d times in sweeps over unchanged folders", name, n-before[name])
+		}
+	}
+	if _, err := s.server.Append(simUser, "Orders", letter(11, ""), time.Now()); err != nil {
+		t.Fatal(err)
+	}
+	s.has(id, map[postroom.ArrivalState]int64{postroom.ArrivalFiled: 5})
+	s.balances(id)
 }

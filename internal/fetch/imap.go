@@ -14,9 +14,10 @@ import (
 // An imapSession is a connection by IMAP. It stays open between passes.
 type imapSession struct {
 	*watch
-	client *imap.Client
-	next   uint32 // UIDNEXT of the chosen folder; 0: unknown
-	hasty  int    // times in a row that IDLE was over at once
+	client   *imap.Client
+	lookedAt time.Time // when every folder was last opened and listed
+	next     uint32    // UIDNEXT of the chosen folder; 0: unknown
+	hasty    int       // times in a row that IDLE was over at once
 }
 
 func (s *imapSession) usable() bool { return s.client.Usable() }
@@ -169,36 +170,44 @@ func uidsOf(names []postroom.Name) []uint32 {
 // follow passes over the folders and waits for news between, until something
 // breaks or ctx ends.
 func (s *imapSession) follow(ctx context.Context) error {
-	for {
-		if err := s.passAll(ctx); err != nil {
-			return err
+	for look := true; ; {
+		if look {
+			if err := s.passAll(ctx); err != nil {
+				return err
+			}
 		}
-		if err := s.listen(ctx, time.Now().Add(s.interval())); err != nil {
+		var err error
+		if look, err = s.listen(ctx, time.Now().Add(s.interval())); err != nil {
 			return err
 		}
 		if s.seat.MakeRoom() {
 			return nil
 		}
+		if !look {
+			if look, err = s.hasChanged(ctx); err != nil {
+				return err
+			}
+		}
 	}
 }
 
 // listen follows the first folder and answers who wants to compare, until it is
-// time to look at every folder again.
-func (s *imapSession) listen(ctx context.Context, sweep time.Time) error {
+// time to see after every folder again. look says that there is something to do.
+func (s *imapSession) listen(ctx context.Context, sweep time.Time) (look bool, err error) {
 	for {
 		if s.wantsCompare() {
 			if err := s.compareAll(ctx); err != nil {
-				return err
+				return false, err
 			}
 		}
 		if news, err := s.news(ctx, sweep); err != nil || !news {
-			return err
+			return false, err
 		}
 		if more, err := s.pass(ctx, s.m.Incoming.Folders[0]); err != nil || more {
-			return err
+			return true, err
 		}
 		if did, err := s.tend(ctx); err != nil || did {
-			return err
+			return true, err
 		}
 	}
 }
@@ -251,7 +260,6 @@ func (s *imapSession) news(ctx context.Context, sweep time.Time) (bool, error) {
 	case <-s.wake:
 		return s.wantsCompare(), nil
 	case <-timer.C:
+		return false, nil
 	}
-	_, err = s.client.Noop(ctx)
-	return false, err
 }

@@ -12,6 +12,7 @@ import (
 type numberings interface {
 	Numberings(ctx context.Context, id postroom.MailboxID) (map[string]postroom.Numbering, error)
 	BeginNumbering(ctx context.Context, f store.Fence, n postroom.Numbering) (postroom.Numbering, error)
+	EndWaiting(ctx context.Context, f store.Fence) error
 	NextWanted(ctx context.Context, n postroom.NumberingID) (next time.Time, ok bool, err error)
 }
 

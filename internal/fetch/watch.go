@@ -23,8 +23,9 @@ type watch struct {
 // A folder is what a watch knows of one folder of the mailbox.
 type folder struct {
 	postroom.Numbering
-	fresh  uint32          // names beyond this were not there when the watch began
-	undone *postroom.Fault // why what is due there cannot be done; nil: it can
+	fresh   uint32          // names beyond this were not there when the watch began
+	glanced glance          // at the last sweep; zero: not yet
+	undone  *postroom.Fault // why what is due there cannot be done; nil: it can
 }
 
 func (w *watch) run(ctx context.Context) error {
@@ -66,6 +67,9 @@ func (w *watch) passAll(ctx context.Context) error {
 // round brings in some of every folder. Then it is known how the mailbox is, also
 // while there is more to bring.
 func (w *watch) round(ctx context.Context) (more bool, err error) {
+	if err := w.ledger.EndWaiting(ctx, w.fence); err != nil {
+		return false, err
+	}
 	folders := w.m.Incoming.Folders
 	var trouble error
 	for i := range folders {

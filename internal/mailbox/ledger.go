@@ -93,7 +93,7 @@ func (d *Desk) compare(ctx context.Context, m postroom.Mailbox) (store.Compariso
 	if err != nil {
 		return store.Comparison{}, err
 	}
-	if ok && now.Sub(last.ComparedAt) <= comparisonLasts {
+	if ok && now.Sub(last.ComparedAt) <= comparisonLasts && last.ComparedAt.After(m.UpdatedAt) {
 		return last, nil
 	}
 	return d.compareAnew(ctx, m)

@@ -12,6 +12,7 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
+	"syscall"
 	"time"
 
 	"golang.org/x/term"
@@ -191,6 +192,9 @@ func writeWhole(path string, fill func(io.Writer) error) (bytes int64, err error
 	if err == nil {
 		err = errors.Join(w.Flush(), f.Sync())
 	}
+	if errors.Is(err, syscall.ENOSPC) {
+		err = noRoom("the backup", filepath.Dir(path), err)
+	}
 	info, statErr := f.Stat()
 	if err := errors.Join(err, statErr, f.Close()); err != nil {
 		return 0, fmt.Errorf("write %s: %w", path, err)
@@ -199,6 +203,16 @@ func writeWhole(path string, fill func(io.Writer) error) (bytes int64, err error
 		return 0, fmt.Errorf("write %s: %w", path, err)
 	}
 	return info.Size(), store.SyncDir(filepath.Dir(path))
+}
+
+// noRoom is the Fault for a disk that has no room for what is written to it.
+func noRoom(what, dir string, err error) error {
+	return &postroom.Fault{
+		Kind: postroom.Conflict, Class: postroom.Unknown, FixBy: postroom.FixByUser,
+		Explanation: "There is no room for " + what + " on the disk of " + dir + ".",
+		Remedy:      "Make room there, or choose a place on another disk. Nothing was changed.",
+		Err:         err,
+	}
 }
 
 // A progress shows on a terminal how far something is; elsewhere it is silent.

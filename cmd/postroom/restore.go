@@ -76,6 +76,9 @@ func (c *restoreCmd) Run(ctx context.Context, t terminal) (err error) {
 	if err := c.makeDir(); err != nil {
 		return err
 	}
+	if free, known := store.FreeBytes(c.Data); m.Database == "sqlite" && known && free < m.sizeBytes()+m.sizeBytes()/8 {
+		return noRoom("what the backup holds, "+sizeWords(m.sizeBytes())+",", c.Data, nil)
+	}
 	lock, err := store.LockDir(c.Data)
 	if err != nil {
 		return err

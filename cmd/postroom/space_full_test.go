@@ -2,12 +2,14 @@ package main
 
 import (
 	"context"
+	"encoding/base64"
 	"errors"
 	"fmt"
 	"io"
 	"net/http"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -70,18 +72,36 @@ func (c *crowded) deliver(count int) {
 	}
 }
 
+// deliverLarge has messages come that are written ahead.
+func (c *crowded) deliverLarge(count int) {
+	c.Helper()
+	for range count {
+		c.sent++
+		raw := fmt.Sprintf("From: Tom <tom@example.org>\r\nSubject: Large %d\r\nMessage-ID: <large%d@example.org>\r\n\r\n%s\r\n", c.sent, c.sent,
+			base64.StdEncoding.EncodeToString(noise(2*mega)))
+		if _, err := c.provider.Append(hermit, "INBOX", []byte(raw), time.Time{}); err != nil {
+			c.Fatal(err)
+		}
+	}
+}
+
 // fill leaves so many bytes free, and returns what takes the rest away again.
 func (c *crowded) fill(leave int64) (empty func()) {
 	c.Helper()
-	path := filepath.Join(c.data, "something else")
+	return fillDisk(c.T, c.data, leave)
+}
+
+func fillDisk(t *testing.T, dir string, leave int64) (empty func()) {
+	t.Helper()
+	path := filepath.Join(dir, "something else")
 	f, err := os.Create(path)
 	if err != nil {
-		c.Fatal(err)
+		t.Fatal(err)
 	}
 	defer f.Close()
 	block := make([]byte, 1<<20)
 	for {
-		free, known := store.FreeBytes(c.data)
+		free, known := store.FreeBytes(dir)
 		if !known || free <= leave {
 			break
 		}
@@ -91,7 +111,7 @@ func (c *crowded) fill(leave int64) (empty func()) {
 	}
 	return func() {
 		if err := os.Remove(path); err != nil {
-			c.Error(err)
+			t.Error(err)
 		}
 	}
 }
@@ -175,6 +195,7 @@ func TestDiskFilledInMidImport(t *testing.T) {
 	c.deliver(300)
 	empty := c.fill(0)
 	c.deliver(300)
+	c.deliverLarge(5)
 	c.says("/readyz", "is full")
 	c.says("/metrics", "postroom_reading_held 1")
 	select {
@@ -202,4 +223,26 @@ func TestPostgresIsStoppedStartedAndKilledInMidImport(t *testing.T) {
 		}
 	}
 	c.everything()
+}
+
+func TestBackupAndRestoreSayThatThereIsNoRoom(t *testing.T) {
+	data, small := t.TempDir(), testbed.SmallDisk(t, 4*mega)
+	mustSay(t, "", "token", "create", "--name", "test", "--data", data)
+	whole := filepath.Join(t.TempDir(), "whole.backup")
+	mustSay(t, testPassphrase+"\n", "backup", whole, "--data", data, "--passphrase-stdin")
+	fillDisk(t, small, 0)
+	for _, args := range [][]string{
+		{"backup", filepath.Join(small, "new.backup"), "--data", data},
+		{"restore", whole, "--data", filepath.Join(small, "data")},
+	} {
+		var said strings.Builder
+		in := strings.NewReader(testPassphrase + "\n")
+		if code := run(t.Context(), append(args, "--passphrase-stdin"), terminal{in, io.Discard, &said}); code != exitFailed || !strings.Contains(said.String(), "no room") {
+			t.Errorf("%s ends with %d and says %q, want that there is no room", args[0], code, said.String())
+		}
+	}
+	files, err := os.ReadDir(small)
+	if err != nil || slices.ContainsFunc(files, func(f os.DirEntry) bool { return strings.Contains(f.Name(), "backup") }) {
+		t.Errorf("%v are left, %v", files, err)
+	}
 }

@@ -172,6 +172,7 @@ func (c *CourierServer) Stop() {
 	if c.leash != nil {
 		c.leash.stop()
 		c.leash = nil
+		awaitSilence(c.Host, c.IMAPPort, c.IMAPSPort, c.POP3Port, c.POP3SPort)
 	}
 }
 
@@ -179,14 +180,16 @@ func (c *CourierServer) start() error {
 	_ = os.Remove(filepath.Join(c.root, "run/courier/authdaemon/socket")) // of the last time; usually there is none
 	daemon := func(port int, settings, login string) string {
 		return courierSettings + settings + " " + c.inside(fmt.Sprintf(
-			"/usr/sbin/couriertcpd -address=%s -maxprocs=500 -maxperip=500 -nodnslookup -noidentlookup %d %s Maildir &\n", c.Host, port, login))
+			"/usr/sbin/couriertcpd -address=%s -maxprocs=500 -maxperip=500 -nodnslookup -noidentlookup %d %s Maildir & all=$all\\ $!\n", c.Host, port, login))
 	}
 	const (
 		imap = "/usr/lib/courier/courier/imaplogin /usr/bin/imapd"
 		pop3 = "/usr/lib/courier/courier/courierpop3login /usr/lib/courier/courier/courierpop3d"
 		tls  = "/usr/bin/couriertls -server -tcpd "
 	)
-	script := "exec 2>&1\n" + c.inside("/usr/lib/courier/courier-authlib/authdaemond &\n") +
+	// Each of the daemons has a process group of its own, with its connections, which take no other signal.
+	const end = `trap 'for one in $all; do kill -s KILL -- -"$one"; done; kill -s TERM 0; exit' TERM` + "\n"
+	script := end + c.inside("/usr/lib/courier/courier-authlib/authdaemond &\n") +
 		daemon(c.IMAPPort, "IMAP_STARTTLS=YES", imap) + daemon(c.IMAPSPort, "IMAP_TLS=1", tls+imap) +
 		daemon(c.POP3Port, "POP3_STARTTLS=YES", pop3) + daemon(c.POP3SPort, "POP3_TLS=1", tls+pop3) + "wait\n"
 	var err error

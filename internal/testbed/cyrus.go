@@ -130,6 +130,7 @@ func (c *CyrusServer) Stop() {
 	if c.leash != nil {
 		c.leash.stop()
 		c.leash = nil
+		awaitSilence(c.Host, c.IMAPPort, c.IMAPSPort, c.POP3Port, c.POP3SPort)
 	}
 }
 

@@ -47,3 +47,19 @@ func greet(host string, plain, encrypted []int) error {
 	}
 	return nil
 }
+
+// awaitSilence waits until nobody listens on the ports any more: a server whose
+// processes have been killed may take its time, for five seconds at most.
+func awaitSilence(host string, ports ...int) {
+	limit := time.Now().Add(5 * time.Second)
+	for _, port := range ports {
+		for time.Now().Before(limit) {
+			connection, err := net.DialTimeout("tcp", net.JoinHostPort(host, strconv.Itoa(port)), time.Second)
+			if err != nil {
+				break
+			}
+			connection.Close()
+			time.Sleep(time.Millisecond)
+		}
+	}
+}

@@ -179,7 +179,9 @@ type Brought struct {
 	Folder string
 }
 
-const arrivalToFill = `select numbering from arrival where id = $1 and state = 'waiting' and raw is null`
+// arrivalToFill also says whether the bytes were here before.
+const arrivalToFill = `
+	select exists (select 1 from raw where sha256 = $2) from arrival where id = $1 and state = 'waiting' and raw is null`
 
 const earlierBytes = `
 	select ` + earlierFacts + ` from arrival a
@@ -225,17 +227,19 @@ func (db *DB) RecordBytes(ctx context.Context, f Fence, brought []Brought) error
 }
 
 func (t *tx) recordBytes(m postroom.MailboxID, b *Brought) error {
-	var numbering postroom.NumberingID
-	err := t.row(arrivalToFill, b.Arrival).Scan(&numbering)
+	var isKnown bool
+	err := t.row(arrivalToFill, b.Arrival, b.Raw.SHA256[:]).Scan(&isKnown)
 	if noRows(err) {
 		return t.dropAhead(b.Raw)
 	}
 	if err != nil {
 		return err
 	}
-	kept, err := t.knownRaw(b.Raw)
-	if err != nil {
-		return err
+	var kept knownRaw
+	if isKnown {
+		if kept, err = t.knownRaw(b.Raw); err != nil {
+			return err
+		}
 	}
 	var earlier earlierArrival
 	if kept.id != 0 && b.HasMessageID {

@@ -18,7 +18,7 @@ import (
 // gets the usual value.
 type settingFlags struct {
 	IMAP           string        `name:"imap" help:"The server that the mailbox is read from, by IMAP." placeholder:"HOST[:PORT]" xor:"protocol"`
-	POP3           string        `name:"pop3" help:"The server that the mailbox is read from, by POP3." placeholder:"HOST[:PORT]" xor:"protocol"`
+	POP3           string        `name:"pop3" env:"POSTROOM_POP3" help:"The server that the mailbox is read from, by POP3." placeholder:"HOST[:PORT]" xor:"protocol"`
 	TLS            string        `name:"tls" enum:",implicit,starttls,none" default:"" help:"How the connection is encrypted: implicit, starttls or none. Usual is what fits the port." placeholder:"POLICY"`
 	CACertificate  string        `help:"A CA certificate in PEM, trusted besides those of the system." type:"existingfile" placeholder:"FILE"`
 	Pin            string        `help:"The SHA-256 of the one certificate that is accepted." placeholder:"HEX"`

@@ -165,7 +165,7 @@ func (r *reader) sit(ctx context.Context) error {
 	if r.seat, err = r.fleet.seats.Take(ctx, r.server()); err != nil {
 		return err
 	}
-	defer r.leave(ctx)
+	defer r.standUp(ctx)
 	w := &watch{reader: r, numberings: make(map[string]*folder)}
 	s, err := r.open(ctx, w)
 	if err != nil {

@@ -74,8 +74,8 @@ func (r *reader) waitsForTurn() bool {
 		r.turnedAway <= maxTurnsRefused && r.fleet.seats.IsLimited(r.server())
 }
 
-// leave gives the seat up once the server has noticed that the connection is gone.
-func (r *reader) leave(ctx context.Context) {
+// standUp gives the seat up once the server has noticed that the connection is gone.
+func (r *reader) standUp(ctx context.Context) {
 	if r.fleet.seats.IsLimited(r.server()) {
 		timer := time.NewTimer(noticed)
 		defer timer.Stop()

@@ -140,6 +140,7 @@ func (d *Desk) changeOnce(ctx context.Context, id postroom.MailboxID, change fun
 	}
 	with.Seen = before.UpdatedAt
 	with.Reopen = with.Credential != nil || opensDifferently(before, m)
+	with.NewServer = before.Incoming.Host != m.Incoming.Host || before.Incoming.Username != m.Incoming.Username
 	with.EarlierStart = isEarlier(before.Start, m.Start)
 	return d.Store.ChangeMailbox(ctx, m, with)
 }

@@ -184,6 +184,30 @@ func TestChangeKeepsTheRest(t *testing.T) {
 	wantFault(t, err, postroom.NotFound, "")
 }
 
+func TestPasswordThatWorkedIsUntriedAtAnotherServer(t *testing.T) {
+	ctx := context.Background()
+	d, _ := newDesk(t)
+	m := mustAdd(t, d, plain())
+	readWith(t, d, m, store.Comparison{})
+	worked := func(change func(*postroom.Mailbox)) bool {
+		t.Helper()
+		if _, err := d.Change(ctx, admin(), m.ID, func(m *postroom.Mailbox) error { change(m); return nil }, nil); err != nil {
+			t.Fatal(err)
+		}
+		_, secret, worked, err := d.Open(ctx, m.ID)
+		if err != nil || secret.Reveal() != "right" {
+			t.Fatalf("the password is not kept: %v", err)
+		}
+		return worked
+	}
+	if !worked(func(m *postroom.Mailbox) { m.Incoming.PollInterval = time.Hour }) {
+		t.Error("a change of something else has the password tried anew")
+	}
+	if worked(func(m *postroom.Mailbox) { m.Incoming.Host = "imap.example.org" }) {
+		t.Error("at another server the password counts as one that has worked")
+	}
+}
+
 func TestStartsThatCoverMore(t *testing.T) {
 	day := func(n int) postroom.Start {
 		return postroom.Start{Kind: postroom.StartDate, At: noon().AddDate(0, 0, n)}
@@ -211,7 +235,7 @@ func TestStartsThatCoverMore(t *testing.T) {
 
 // readWith makes an active mailbox of m that a node reads, which answers the first
 // request for a comparison with c.
-func readWith(t *testing.T, d *Desk, m postroom.Mailbox, c store.Comparison) {
+func readWith(t *testing.T, d *Desk, m postroom.Mailbox, c store.Comparison) store.Fence {
 	t.Helper()
 	ctx := context.Background()
 	node, err := d.Store.JoinNode(ctx, "one")
@@ -233,6 +257,7 @@ func readWith(t *testing.T, d *Desk, m postroom.Mailbox, c store.Comparison) {
 			t.Error(err)
 		}
 	}
+	return owned[0].Fence
 }
 
 func TestLedgerOfAMailboxThatIsRead(t *testing.T) {

@@ -88,6 +88,9 @@ type MailboxChange struct {
 	// Reopen says that the change concerns what opens the mailbox: what was wrong
 	// before is forgotten, and the mailbox is tried at once unless it is paused.
 	Reopen bool
+	// NewServer says that the mailbox signs in elsewhere, or as somebody else: that its
+	// credential has worked before means nothing there.
+	NewServer bool
 	// EarlierStart says that the new start covers mail that the old one did not:
 	// what was before the start is looked at again.
 	EarlierStart bool
@@ -112,6 +115,8 @@ const coverAgain = `
 	set state = 'waiting', reason = '', tries = 0, next_try_at = null, settled_at = null
 	where mailbox = $1 and state = 'before_start'
 	  and (cast($2 as bigint) is null or internal_date is null or internal_date >= cast($2 as bigint))`
+
+const credentialUntried = `update credential set worked_at = null where mailbox = $1`
 
 const mailboxToChange = `select updated_at from mailbox where id = $1 and deleted_at is null /*pg for update */`
 
@@ -155,6 +160,11 @@ func (db *DB) ChangeMailbox(ctx context.Context, m postroom.Mailbox, c MailboxCh
 		if c.Credential != nil {
 			if err := t.saveCredential(m.ID, *c.Credential, now); err != nil {
 				return err
+			}
+		}
+		if c.NewServer {
+			if err := t.exec(credentialUntried, int64(m.ID)); err != nil {
+				return fmt.Errorf("forget that the credential of mailbox %s worked: %w", m.ID, err)
 			}
 		}
 		if err := t.changeOutgoing(m, c, now); err != nil {

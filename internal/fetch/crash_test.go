@@ -38,6 +38,8 @@ type crashOrder struct {
 	Point     string // where to die; empty: nowhere
 	Occasion  int64  // the how many-th time at that point
 	Silent    bool   // answer "done" to nobody: wait to be killed
+
+	Acted postroom.MailboxID // not 0: it also waits until nothing is due there any more
 }
 
 const crashVariable = "POSTROOM_CRASH_ORDER"
@@ -79,7 +81,7 @@ func crashRun(order string) int {
 				settled += n
 			}
 		}
-		if settled == all && settled >= o.Wanted {
+		if settled == all && settled >= o.Wanted && (o.Acted == 0 || b.dueLeft(o.Acted) == 0) {
 			fmt.Println("the most memory it had:", mostMemory())
 			return 0
 		}
@@ -116,6 +118,13 @@ type crashSite struct {
 
 func newCrashSite(t *testing.T, o store.Options, d *testbed.DovecotServer, user string) *crashSite {
 	t.Helper()
+	c := newCrashSiteOf(t, o, mailboxOn(d, user))
+	c.server, c.user = d, user
+	return c
+}
+
+func newCrashSiteOf(t *testing.T, o store.Options, m postroom.Mailbox) *crashSite {
+	t.Helper()
 	ctx := context.Background()
 	if err := store.Migrate(ctx, o); err != nil {
 		t.Fatal(err)
@@ -124,14 +133,14 @@ func newCrashSite(t *testing.T, o store.Options, d *testbed.DovecotServer, user 
 	if err != nil {
 		t.Fatal(err)
 	}
-	m, err := db.AddMailbox(ctx, mailboxOn(d, user), "password", func(postroom.MailboxID) ([]byte, error) { return []byte("x"), nil })
+	m, err = db.AddMailbox(ctx, m, "password", func(postroom.MailboxID) ([]byte, error) { return []byte("x"), nil })
 	if err != nil {
 		t.Fatal(err)
 	}
 	if err := db.Close(); err != nil {
 		t.Fatal(err)
 	}
-	return &crashSite{t, o, m.ID, d, user}
+	return &crashSite{t: t, o: o, id: m.ID}
 }
 
 // process starts the other process.

@@ -58,7 +58,7 @@ func newBench(t testing.TB, o store.Options) *bench {
 	}
 	b := &bench{t: t, db: db, node: node, wake: make(chan struct{}, 1), arrived: make(chan struct{}, 1)}
 	b.fleet = &fetch.Fleet{
-		Ledger: db, Node: node, Alone: true, Wake: b.wake, TopReceived: mime.TopReceived,
+		Ledger: db, Node: node, Alone: true, Wake: b.wake, TopReceived: mime.TopReceived, Step: o.Step,
 		Login: func(context.Context, postroom.Mailbox) (fetch.Login, error) {
 			return fetch.Login{Kind: "password", Secret: postroom.Hide("secret")}, nil
 		},
@@ -90,7 +90,11 @@ func (b *bench) run() {
 	ctx, stop := context.WithCancel(context.Background())
 	parts, ctx := errgroup.WithContext(ctx)
 	parts.Go(func() error { return b.fleet.Run(ctx) })
-	pipeline := &intake.Pipeline{Ledger: b.db, Node: b.node, Nudge: b.arrived, Log: b.fleet.Log}
+	pipeline := &intake.Pipeline{Ledger: b.db, Node: b.node, Nudge: b.arrived, Filed: func(f store.Filed) {
+		if f.Due {
+			b.fleet.Nudge(f.Mailbox)
+		}
+	}, Log: b.fleet.Log}
 	parts.Go(func() error { return pipeline.Run(ctx) })
 	b.t.Cleanup(func() {
 		stop()

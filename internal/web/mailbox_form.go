@@ -24,14 +24,16 @@ type mailboxForm struct {
 	Fault  *faultView
 	Report *reportView
 	Typing bool // the values are what somebody typed, not what is kept
+	Former *formerView
 }
 
 // formFields are the fields that a fault may be about, as the API names them.
 func formFields() []string {
 	return []string{"address", "credential.password", "incoming.host", "incoming.port", "incoming.tls", "incoming.username", "incoming.protocol",
-		"name", "incoming.folders", "start", "after_import", "visible_to", "owner", "incoming.ca_certificate", "incoming.pinned_sha256",
+		"name", "incoming.folders", "start", "after_import", "move_to", "raw_retention_days", "visible_to", "owner", "incoming.ca_certificate", "incoming.pinned_sha256",
 		"incoming.connect_timeout", "incoming.auth_timeout", "incoming.poll_interval", "credential.kind",
-		"outgoing.host", "outgoing.port", "outgoing.tls", "outgoing.username", "outgoing.ca_certificate", "outgoing.pinned_sha256"}
+		"outgoing.host", "outgoing.port", "outgoing.tls", "outgoing.username", "outgoing.ca_certificate", "outgoing.pinned_sha256",
+		"outgoing.credential.password", "outgoing.credential.kind"}
 }
 
 // fieldID is the id of a field in the page.
@@ -170,9 +172,19 @@ func (s *Server) mailboxForm(ctx context.Context, by visitor, id string, values 
 // addMailbox handles POST /mailboxes.
 func (s *Server) addMailbox(w http.ResponseWriter, r *http.Request, by visitor) error {
 	m, c, err := readMailbox(r)
-	if err == nil {
-		m, err = s.Mailboxes.Add(r.Context(), by.Viewer, m, c)
+	if err != nil {
+		return s.answerForm(w, r, by, "", nil, err)
 	}
+	choice := mailbox.FormerChoice(r.PostFormValue("former"))
+	if choice == "" { // whoever has not chosen is told what there is to choose
+		switch former, ok, err := s.former(r.Context(), by, m.Address); {
+		case err != nil:
+			return s.answerForm(w, r, by, "", nil, err)
+		case ok:
+			return s.askFormer(w, r, by, former)
+		}
+	}
+	m, _, err = s.Mailboxes.Connect(r.Context(), by.Viewer, m, c, choice)
 	if err != nil {
 		return s.answerForm(w, r, by, "", nil, err)
 	}
@@ -188,19 +200,20 @@ func (s *Server) changeMailbox(w http.ResponseWriter, r *http.Request, by visito
 	}
 	typed, c, err := readMailbox(r)
 	if err == nil {
-		var credential *mailbox.Credential
+		given := mailbox.NewCredentials{Outgoing: c.Outgoing, SameOutgoing: r.PostFormValue("outgoing.shared") != "" && c.Outgoing == nil}
 		if !c.Password.IsEmpty() {
-			credential = &c
+			given.Mailbox = &c
 		}
-		_, err = s.Mailboxes.Change(r.Context(), by.Viewer, id, func(m *postroom.Mailbox) error {
+		_, err = s.Mailboxes.ChangeWith(r.Context(), by.Viewer, id, func(m *postroom.Mailbox) error {
 			typed := typed
 			if typed.Start.Kind == m.Start.Kind && typed.Start.Kind == postroom.StartNow {
 				typed.Start.At = m.Start.At
 			}
 			m.Name, m.Address, m.Incoming, m.Outgoing = typed.Name, typed.Address, typed.Incoming, typed.Outgoing
 			m.Start, m.Visibility, m.Owner = typed.Start, typed.Visibility, typed.Owner
+			m.AfterImport, m.MoveTo, m.RawRetentionDays = typed.AfterImport, typed.MoveTo, typed.RawRetentionDays
 			return nil
-		}, credential)
+		}, given)
 	}
 	if err != nil {
 		return s.answerForm(w, r, by, id.String(), nil, err)
@@ -224,28 +237,10 @@ func (s *Server) testSettings(w http.ResponseWriter, r *http.Request, by visitor
 		return err
 	}
 	m, c, err := readMailbox(r)
-	if err == nil && c.Password.IsEmpty() {
-		c, err = s.keptCredential(r.Context(), id, m)
+	if err == nil {
+		c, err = s.withKept(r.Context(), id, m, c, r.PostFormValue("outgoing.shared") != "")
 	}
 	return s.runTest(w, r, by, id.String(), m, c, err)
-}
-
-func (s *Server) keptCredential(ctx context.Context, id postroom.MailboxID, typed postroom.Mailbox) (mailbox.Credential, error) {
-	kept, err := s.Reader.Mailbox(ctx, id)
-	if err != nil {
-		return mailbox.Credential{}, err
-	}
-	was, is := kept.Incoming.ServerSettings, typed.Incoming.ServerSettings
-	if !strings.EqualFold(strings.TrimSpace(is.Host), was.Host) || is.Port != was.Port || is.TLS != was.TLS ||
-		strings.TrimSpace(is.CACertificate) != strings.TrimSpace(was.CACertificate) || !strings.EqualFold(is.PinnedSHA256, was.PinnedSHA256) {
-		return mailbox.Credential{}, &postroom.Fault{
-			Kind: postroom.Invalid, Class: postroom.Unknown, FixBy: postroom.FixByUser, Field: "credential.password",
-			Explanation: "The password that is kept was given for another server, so it is not sent to this one.",
-			Remedy:      "Type the password for this test.",
-		}
-	}
-	kind, secret, _, err := s.Mailboxes.Open(ctx, id)
-	return mailbox.Credential{Kind: kind, Password: secret}, err
 }
 
 func (s *Server) runTest(w http.ResponseWriter, r *http.Request, by visitor, id string, m postroom.Mailbox, c mailbox.Credential, err error) error {
@@ -268,6 +263,7 @@ func (s *Server) answerForm(w http.ResponseWriter, r *http.Request, by visitor, 
 	}
 	values := r.PostForm
 	values.Del("credential.password")
+	values.Del("outgoing.credential.password")
 	form, problem := s.mailboxForm(r.Context(), by, id, values)
 	if problem != nil {
 		return problem
@@ -303,6 +299,12 @@ func settingsValues(m postroom.Mailbox) url.Values {
 	if m.Start.Kind == postroom.StartDate {
 		v.Set("start_date", m.Start.At.Format(time.DateOnly))
 	}
+	v.Set("incoming.protocol", string(m.Incoming.Protocol))
+	v.Set("after_import", string(m.AfterImport))
+	v.Set("move_to", m.MoveTo)
+	if m.RawRetentionDays > 0 {
+		v.Set("raw_retention_days", strconv.Itoa(m.RawRetentionDays))
+	}
 	v.Set("visible_to", string(m.Visibility.Kind))
 	for _, u := range m.Visibility.Users {
 		v.Add("reader", u.String())
@@ -336,13 +338,17 @@ func readMailbox(r *http.Request) (m postroom.Mailbox, c mailbox.Credential, err
 	}
 	f := fields{values: r.PostForm}
 	m.Address, m.Name = f.text("address"), f.text("name")
-	m.Incoming.Protocol = postroom.IMAP
+	m.Incoming.Protocol = postroom.Protocol(f.text("incoming.protocol"))
 	m.Incoming.ServerSettings = f.server("incoming")
 	for line := range strings.SplitSeq(f.values.Get("incoming.folders"), "\n") {
 		if line = strings.TrimSpace(line); line != "" {
 			m.Incoming.Folders = append(m.Incoming.Folders, line)
 		}
 	}
+	if m.Incoming.Protocol == postroom.POP3 { // the page has no folders then
+		m.Incoming.Folders = nil
+	}
+	f.afterImport(&m)
 	m.Incoming.ConnectTimeout = f.duration("incoming.connect_timeout")
 	m.Incoming.AuthTimeout = f.duration("incoming.auth_timeout")
 	m.Incoming.PollInterval = f.duration("incoming.poll_interval")
@@ -361,7 +367,19 @@ func readMailbox(r *http.Request) (m postroom.Mailbox, c mailbox.Credential, err
 		}
 	}
 	c = mailbox.Credential{Password: postroom.Hide(f.values.Get("credential.password"))}
+	if own := f.values.Get("outgoing.credential.password"); own != "" && m.Outgoing != nil {
+		c.Outgoing = &mailbox.Credential{Password: postroom.Hide(own)}
+	}
 	return m, c, f.err
+}
+
+// afterImport reads what happens to a mail once it is here.
+func (f *fields) afterImport(m *postroom.Mailbox) {
+	m.AfterImport = postroom.AfterImport(f.text("after_import"))
+	if m.AfterImport == postroom.AfterImportMove {
+		m.MoveTo = f.text("move_to")
+	}
+	m.RawRetentionDays = int(f.number("raw_retention_days"))
 }
 
 // fields reads the fields of a form and keeps the first that cannot be read.

@@ -160,7 +160,7 @@ func (o oddity) play(t *testing.T) {
 	}
 	s.has(s.id, want)
 	s.isActive()
-	s.balances(s.id)
+	s.accounts()
 	if got := s.counts(s.id); !maps.Equal(withoutZeros(got), withoutZeros(want)) {
 		t.Errorf("after the comparison there are %v, want %v", got, want)
 	}
@@ -203,6 +203,19 @@ func (s *oddScene) breaks(o oddity) {
 	}
 	s.line.cut()
 	s.server.Disconnect(simUser)
+}
+
+// accounts holds the ledger against the server, as soon as that can be asked.
+func (s *oddScene) accounts() {
+	s.t.Helper()
+	var c store.Comparison
+	s.until("the mailbox can be compared", func() bool {
+		c = s.compared(s.id)
+		return c.Fault == nil
+	})
+	if !c.Balanced() {
+		s.t.Errorf("comparison = %+v, want balanced", c)
+	}
 }
 
 func (s *oddScene) isActive() {

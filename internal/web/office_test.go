@@ -35,6 +35,7 @@ type office struct {
 	desk  *issue.Desk
 	door  *access.Door
 	site  *httptest.Server
+	pages *Server
 	node  postroom.NodeID
 	admin postroom.User
 	links map[postroom.UserID]string // that sign a user in
@@ -89,6 +90,7 @@ func openEmptyOffice(t *testing.T) *office {
 			},
 		},
 	}
+	o.pages = server
 	serving, stop := context.WithCancel(context.WithoutCancel(ctx))
 	o.site = httptest.NewUnstartedServer(server.Handler())
 	o.site.Config.BaseContext = func(net.Listener) context.Context { return serving }

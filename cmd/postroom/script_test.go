@@ -34,6 +34,7 @@ func TestMain(m *testing.M) {
 // testscript knows, they have the commands of this file:
 //
 //	mailserver imap USER PASSWORD   start a mail server, or give a user (another) password; sets $IMAP
+//	mailserver pop3 USER PASSWORD   the same mail by POP3 too; sets $POP3
 //	mail USER SUBJECT               have a mail arrive; set DATE to have an old one arrive
 //	mails USER COUNT                have generated mails arrive
 //	serve [FLAG…]                   start “postroom serve” on a free port; sets $URL, $ADDRESS, $LINK
@@ -99,7 +100,7 @@ func arguments(ts *testscript.TestScript, args []string, names ...string) {
 }
 
 func (s *script) mailserver(ts *testscript.TestScript, args []string) {
-	arguments(ts, args, "imap", "USER", "PASSWORD")
+	arguments(ts, args, "imap|pop3", "USER", "PASSWORD")
 	if s.provider == nil {
 		provider, err := simulator.Start(simulator.Options{})
 		ts.Check(err)
@@ -108,6 +109,11 @@ func (s *script) mailserver(ts *testscript.TestScript, args []string) {
 		ts.Setenv("IMAP", provider.Address())
 	}
 	s.provider.AddAccount(args[1], args[2])
+	if args[0] == "pop3" && ts.Getenv("POP3") == "" {
+		server, err := s.provider.StartPOP3(simulator.POP3Options{})
+		ts.Check(err)
+		ts.Setenv("POP3", server.Address())
+	}
 }
 
 func (s *script) mail(ts *testscript.TestScript, args []string) {

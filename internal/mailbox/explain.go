@@ -52,23 +52,31 @@ func (x Explainer) Explain(err error, m postroom.Mailbox, c Credential, hasWorke
 		}
 	}
 	f := x.Catalogue.Explain(failure)
-	if speaks := speaks(r.Reply); f != nil && f.Class == postroom.Unknown && r.Phase == mail.PhaseGreeting && speaks != "" {
+	speaks, protocol := speaks(r.Reply)
+	if f != nil && f.Class == postroom.Unknown && r.Phase == mail.PhaseGreeting && speaks != "" && protocol != in.Protocol {
 		return strangers(*f, in.ServerSettings, speaks, hasWorked)
 	}
 	return f
 }
 
-// speaks says what kind of server begins with a line; empty when it cannot be told.
-func speaks(line string) string {
+// speaks says what kind of server begins with a line, and by which protocol
+// mailboxes are read there, if any; kind is empty when it cannot be told.
+func speaks(line string) (kind string, protocol postroom.Protocol) {
+	switch {
+	case strings.HasPrefix(line, "* "):
+		return "an IMAP server", postroom.IMAP
+	case strings.HasPrefix(line, "+OK"):
+		return "a POP3 server", postroom.POP3
+	}
 	for beginning, kind := range map[string]string{
 		"220 ": "a server for sending mail (SMTP)", "220-": "a server for sending mail (SMTP)", "554 ": "a server for sending mail (SMTP)",
-		"HTTP/": "a web server", "SSH-": "a server for remote work (SSH)", "+OK": "a POP3 server", "* ": "an IMAP server",
+		"HTTP/": "a web server", "SSH-": "a server for remote work (SSH)",
 	} {
 		if strings.HasPrefix(line, beginning) {
-			return kind
+			return kind, ""
 		}
 	}
-	return ""
+	return "", ""
 }
 
 // strangers is the Fault for a server that does something else than was expected.

@@ -288,3 +288,37 @@ func TestRestoreStopsWhenAsked(t *testing.T) {
 		t.Errorf("it reads on: %v", err)
 	}
 }
+
+func TestRestoreThatWasKilledIsBegunAnew(t *testing.T) {
+	data, dir := t.TempDir(), t.TempDir()
+	mustSay(t, "", "token", "create", "--name", "test", "--data", data)
+	file := filepath.Join(t.TempDir(), "postroom.backup")
+	mustSay(t, testPassphrase+"\n", "backup", file, "--data", data, "--passphrase-stdin")
+	key, err := os.ReadFile(filepath.Join(data, vault.FileName))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, text := range map[string][]byte{"postroom.db.restoring": []byte("half"), "postroom.db.restoring-wal": []byte("of it"), vault.FileName: key} {
+		if err := os.WriteFile(filepath.Join(dir, name), text, 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	restore := []string{"restore", file, "--data", dir, "--passphrase-stdin"}
+	mustSay(t, testPassphrase+"\n", restore...)
+	left, err := filepath.Glob(filepath.Join(dir, "*restoring*"))
+	if err != nil || len(left) != 0 {
+		t.Errorf("%v are left, %v", left, err)
+	}
+	mustSay(t, "", "token", "create", "--name", "again", "--data", dir) // which opens it with its key
+
+	dir = t.TempDir()
+	restore[3] = dir
+	if err := os.WriteFile(filepath.Join(dir, vault.FileName), append(key, '#', '\n'), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	var said strings.Builder
+	code := run(t.Context(), restore, terminal{strings.NewReader(testPassphrase + "\n"), io.Discard, &said})
+	if code != exitFailed || !strings.Contains(said.String(), "another key file") {
+		t.Errorf("beside another key file it ends with %d and says %q", code, said.String())
+	}
+}

@@ -92,7 +92,7 @@ func (c *restoreCmd) Run(ctx context.Context, t terminal) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, target.Abandon()) }()
-	done, err := c.restore(ctx, t, file, target)
+	done, err := c.restore(ctx, t, file, m.HasKeys, target)
 	if err != nil {
 		return err
 	}
@@ -124,10 +124,12 @@ func (c *restoreCmd) isEmpty() error {
 }
 
 // restore checks the backup and the passphrase before it changes anything.
-func (c *restoreCmd) restore(ctx context.Context, t terminal, file *os.File, target *store.Restoration) (done store.Restored, err error) {
-	passphrase, err := t.passphrase(ctx, "Passphrase of the backup: ", c.PassphraseStdin)
-	if err != nil {
-		return done, err
+func (c *restoreCmd) restore(ctx context.Context, t terminal, file *os.File, hasKeys bool, target *store.Restoration) (done store.Restored, err error) {
+	var passphrase postroom.Secret
+	if hasKeys {
+		if passphrase, err = t.passphrase(ctx, "Passphrase of the backup: ", c.PassphraseStdin); err != nil {
+			return done, err
+		}
 	}
 	info, err := file.Stat()
 	if err != nil {

@@ -21,7 +21,6 @@ type body struct {
 	in       *wire
 	endsByLF bool              // the server's own lines end in LF
 	lose     func(error) error // closes the connection, and says why
-	end      func()            // called at the end of the message
 
 	hasCRLF bool // a line of the message ended so
 	inLine  bool // what comes next is not the beginning of a line
@@ -108,7 +107,6 @@ func (b *body) check(err error) (failed bool) {
 func (b *body) finish(skip int) {
 	b.in.skip(skip)
 	b.isOver = true
-	b.end()
 	if b.in.hasMore() {
 		b.check(errOutOfStep)
 	}

@@ -63,7 +63,8 @@ func newClient(conn net.Conn, o Options) *Client {
 	if c.literalTimeout <= 0 {
 		c.literalTimeout = DefaultLiteralTimeout
 	}
-	c.in.conn, c.in.patience = conn, c.commandTimeout
+	c.in.conn = conn
+	c.in.wait(c.commandTimeout)
 	c.isEncrypted = o.TLS == postroom.TLSImplicit
 	if o.Transcript != nil {
 		c.transcript = func(dir byte, line string) {

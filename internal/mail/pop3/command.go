@@ -86,6 +86,12 @@ func (c *Client) guard(ctx context.Context) func() {
 // ask sends a command and returns its answer, which may be a refusal. An error
 // says that the connection is gone.
 func (c *Client) ask(ctx context.Context, phase mail.Phase, command, shown string) (reply, error) {
+	return c.askFor(ctx, phase, command, shown, c.commandTimeout)
+}
+
+// askFor is ask with another limit for the server's silence.
+func (c *Client) askFor(ctx context.Context, phase mail.Phase, command, shown string, silence time.Duration) (reply, error) {
+	c.in.wait(silence)
 	if err := c.send(ctx, phase, command, shown); err != nil {
 		return reply{}, err
 	}

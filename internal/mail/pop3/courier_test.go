@@ -11,7 +11,7 @@ import (
 
 func TestCourier(t *testing.T) {
 	d := testbed.Courier(t, map[string]string{anna: password})
-	letters := lettersOf(200)
+	letters := lettersOf(60)
 	d.Deliver(anna, "INBOX", letters...)
 	options := func(policy postroom.TLSPolicy, mechanism string) Options {
 		o := Options{

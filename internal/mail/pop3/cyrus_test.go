@@ -10,7 +10,7 @@ import (
 
 func TestCyrus(t *testing.T) {
 	d := testbed.Cyrus(t, map[string]string{anna: password})
-	letters := lettersOf(200)
+	letters := lettersOf(60)
 	d.Deliver(anna, "INBOX", letters...)
 	options := func(policy postroom.TLSPolicy, mechanism string) Options {
 		o := Options{

@@ -14,7 +14,7 @@ import (
 func lettersOf(count int) [][]byte {
 	letters := make([][]byte, 0, count)
 	for i := range count - 1 {
-		letters = append(letters, fmt.Appendf(nil, "From: a@example.com\r\nSubject: letter %d\r\n\r\n.\r\n..\r\n%s\r\n", i, strings.Repeat("x", i*30)))
+		letters = append(letters, fmt.Appendf(nil, "From: a@example.com\r\nSubject: letter %d\r\n\r\n.\r\n..\r\n%s\r\n", i, strings.Repeat("x", i*100)))
 	}
 	return append(letters, []byte("From: a@example.com\r\nSubject: odd\r\n\r\n8-bit \xff,\r\n\r\n.dots\r\n"))
 }
@@ -42,7 +42,7 @@ func seeAll(t *testing.T, c *Client, want [][]byte) {
 			t.Fatalf("message %d is %.100q, %v", i, got, err)
 		}
 		delete(rest, got)
-		if i%50 == 0 {
+		if i%20 == 0 {
 			header, _, _ := bytes.Cut([]byte(got), []byte("\r\n\r\n"))
 			if top, err := c.Top(t.Context(), m.Number); err != nil || !bytes.Equal(top, append(header, "\r\n\r\n"...)) {
 				t.Errorf("Top(%d) = %q, %v", m.Number, top, err)

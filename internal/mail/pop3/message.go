@@ -94,12 +94,11 @@ func (c *Client) multiline(ctx context.Context, command string) (*body, error) {
 	if !r.ok {
 		return nil, c.settle(ctx, mail.PhaseFetch, r, nil)
 	}
-	c.in.patience = c.literalTimeout
+	c.in.wait(c.literalTimeout)
 	return &body{
 		in:       &c.in,
 		endsByLF: !r.isCRLF,
 		lose:     func(err error) error { return c.lose(ctx, mail.PhaseFetch, err) },
-		end:      func() { c.in.patience = c.commandTimeout },
 	}, nil
 }
 
@@ -137,8 +136,8 @@ func (c *Client) Quit(ctx context.Context) error {
 		return err
 	}
 	defer leave()
-	c.in.patience = 4 * c.commandTimeout
-	err = c.command(ctx, mail.PhaseLogout, "QUIT")
+	r, err := c.askFor(ctx, mail.PhaseLogout, "QUIT", "QUIT", 4*c.commandTimeout)
+	err = c.settle(ctx, mail.PhaseLogout, r, err)
 	c.end(errOver)
 	return err
 }

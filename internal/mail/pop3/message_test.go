@@ -119,24 +119,6 @@ func TestMessagesThatDoNotCome(t *testing.T) {
 	}
 }
 
-// A slow message is not a silent one: only a pause counts.
-func TestSlowMessagesArrive(t *testing.T) {
-	addr := serve(t, func(conn net.Conn) {
-		play(t, conn, welcome()+"C: RETR 1\nS: +OK")
-		for range 20 {
-			time.Sleep(20 * time.Millisecond)
-			io.WriteString(conn, "x")
-		}
-		play(t, conn, "R: \"\\r\\n.\\r\\n\"\nhang")
-	})
-	o := optionsFor(addr)
-	o.LiteralTimeout = 300 * time.Millisecond // less than all of it takes
-	c := open(t, o)
-	if got, err := retrieve(t, c, 1); err != nil || got != strings.Repeat("x", 20)+"\r\n" {
-		t.Errorf("Retrieve = %q, %v", got, err)
-	}
-}
-
 func TestWhatIsLeftUnread(t *testing.T) {
 	errStop := errors.New("stop")
 	for name, test := range map[string]struct {

@@ -29,7 +29,20 @@ type wire struct {
 	long []byte             // the beginning of a line that did not fit
 
 	patience time.Duration // the longest wait for one more byte
+	budget   time.Duration // how long all reads together may still wait; see wait
 	until    time.Time     // no read waits beyond this; zero: no limit
+}
+
+// A server may be slow, or say one byte at a time, but not for ever: after so many
+// times the longest silence it must have finished, or sent bytes at this rate.
+const (
+	mostSilences = 20
+	leastBps     = 1 << 10
+)
+
+// wait says how long the server may be silent in what comes now.
+func (x *wire) wait(silence time.Duration) {
+	x.patience, x.budget = silence, mostSilences*silence
 }
 
 // fill reads once more from the connection. There must be room.
@@ -51,7 +64,8 @@ func (x *wire) fill() error {
 
 // receive reads at least one byte into p, or fails.
 func (x *wire) receive(p []byte) (int, error) {
-	deadline := time.Now().Add(x.patience)
+	began := time.Now()
+	deadline := began.Add(min(x.patience, max(x.budget, 0)))
 	if !x.until.IsZero() && x.until.Before(deadline) {
 		deadline = x.until
 	}
@@ -61,6 +75,8 @@ func (x *wire) receive(p []byte) (int, error) {
 	for range 100 {
 		n, err := x.conn.Read(p)
 		if n > 0 {
+			earned := time.Duration(n) * time.Second / leastBps
+			x.budget = min(x.budget+earned-time.Since(began), mostSilences*x.patience)
 			return n, nil
 		}
 		if errors.Is(err, io.EOF) {

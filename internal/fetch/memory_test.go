@@ -10,6 +10,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/postroom/postroom"
 	"github.com/postroom/postroom/internal/store"
 	"github.com/postroom/postroom/internal/testbed"
 )
@@ -58,12 +59,16 @@ func TestMemoryForLargeMessages(t *testing.T) {
 		return
 	}
 	testbed.Need(t, testbed.NeedDovecot)
-	users := map[string]string{"small@example.net": "secret", "file@example.net": "secret", "text@example.net": "secret"}
+	users := map[string]string{"small@example.net": "secret", "file@example.net": "secret", "text@example.net": "secret", "pop@example.net": "secret"}
 	d := testbed.Dovecot(t, testbed.DovecotOptions{Users: users})
 	peak := func(t *testing.T, user string, letters ...[]byte) (mb int64) {
 		t.Helper()
 		d.Deliver(user, "INBOX", letters...)
-		c := newCrashSite(t, store.Options{Path: filepath.Join(t.TempDir(), "postroom.db")}, d, user)
+		m := mailboxOn(d, user)
+		if user == "pop@example.net" {
+			m.Incoming.Protocol, m.Incoming.Port = postroom.POP3, d.POP3Port
+		}
+		c := newCrashSiteOf(t, store.Options{Path: filepath.Join(t.TempDir(), "postroom.db")}, m)
 		cmd, out := c.process(crashOrder{Wanted: int64(len(letters))})
 		if err := cmd.Wait(); err != nil {
 			t.Fatalf("the process ended with %v:\n%s", err, out)
@@ -79,7 +84,7 @@ func TestMemoryForLargeMessages(t *testing.T) {
 	}
 	floor := peak(t, "small@example.net", letter(0, ""))
 	const large, caches = 150 << 20, 8 + 2*4
-	for what, raw := range map[string][]byte{"file": attachmentOf(1, large), "text": textOf(large)} {
+	for what, raw := range map[string][]byte{"file": attachmentOf(1, large), "text": textOf(large), "pop": attachmentOf(2, large)} {
 		t.Run(what, func(t *testing.T) {
 			extra := peak(t, what+"@example.net", raw) - floor
 			t.Logf("%d MB beyond the %d MB for a small message", extra, floor)

@@ -47,8 +47,8 @@ func (w *watch) openPOP3(ctx context.Context, o pop3.Options) (*popSession, erro
 	if err != nil {
 		return nil, err
 	}
-	w.mayLogIn = began.Add(c.LoginDelay())
 	w.loginDelay = c.LoginDelay()
+	w.mayLogIn = time.Now().Add(w.loginDelay) // the server counts from the login, which was before
 	if days, known := c.Expire(); known && days == 0 && w.m.AfterImport != postroom.AfterImportDelete {
 		_ = c.Close()
 		return nil, deletesWhatIsRead(w.m.Incoming.Host)

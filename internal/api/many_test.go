@@ -28,6 +28,7 @@ func TestRemovedMailboxIsTakenUpAgain(t *testing.T) {
 	r.do(r.admin, "POST", "/mailboxes", fmt.Sprintf(body, `,"former":"never"`)).refused(422, "former")
 	r.do(r.admin, "POST", "/mailboxes", fmt.Sprintf(body, "")).want(201).has(map[string]any{"id": id, "continued": true, "state": "draft"})
 	r.do(r.admin, "GET", "/issues?mailbox="+id, "").want(200).has(map[string]any{"items.0.subject": "Printer"})
+	r.do(r.admin, "GET", "/mailboxes/former?address=support@example.net", "").refused(404, "")
 	r.do(r.admin, "DELETE", "/mailboxes/"+id+"?issues=keep", "").want(204)
 	made := r.do(r.admin, "POST", "/mailboxes", fmt.Sprintf(body, `,"former":"new"`)).want(201).has(map[string]any{"continued": false})
 	if made.at("id") == id {

@@ -87,7 +87,25 @@ func (d *Desk) Former(ctx context.Context, by postroom.Viewer, address string) (
 	if err := completeAddress(&m); err != nil {
 		return store.Former{}, err
 	}
-	return d.Store.FormerMailbox(ctx, m.Address)
+	if _, err := d.Store.MailboxByAddress(ctx, m.Address); postroom.KindOf(err) != postroom.NotFound {
+		if err == nil {
+			err = noFormer(m.Address)
+		}
+		return store.Former{}, err
+	}
+	f, err := d.Store.FormerMailbox(ctx, m.Address)
+	if postroom.KindOf(err) == postroom.NotFound {
+		err = noFormer(m.Address)
+	}
+	return f, err
+}
+
+func noFormer(address string) error {
+	return &postroom.Fault{
+		Kind: postroom.NotFound, Class: postroom.Unknown, FixBy: postroom.FixByUser,
+		Explanation: "No mailbox with the address " + address + " was removed here.",
+		Remedy:      "Connect it; it begins afresh. One that is connected stands in the list of mailboxes.",
+	}
 }
 
 // Numberings returns every count of a folder that the ledger of a mailbox has, with

@@ -167,7 +167,7 @@ func (r *test) awaitNews(ctx context.Context) {
 // dealAfterImport says how what happens after import can be done here. Nothing of it
 // is tried: a test changes nothing.
 func (r *test) dealAfterImport() {
-	since, detail := time.Now(), ""
+	var detail string
 	switch r.m.AfterImport {
 	case postroom.AfterImportMarkRead:
 		detail = "Mail is marked as read."
@@ -184,5 +184,5 @@ func (r *test) dealAfterImport() {
 	default:
 		return
 	}
-	r.good(StepAfterImport, since, detail)
+	r.good(StepAfterImport, time.Now(), detail)
 }

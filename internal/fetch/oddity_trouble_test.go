@@ -70,7 +70,7 @@ func TestTroubleThatPassesIsADelay(t *testing.T) {
 	for name, o := range map[string]oddity{
 		"BYE in place of a greeting":             {faults: simulator.Faults{ByeAtGreeting: "Too many open connections (host 192.0.2.10)"}, class: postroom.TooManyConnections},
 		"a server that shuts down":               {faults: simulator.Faults{ByeAtGreeting: "Courier-IMAP server shutting down"}, class: postroom.ServerBusy},
-		"BYE without a reason":                   {twist: greets("* BYE", true), class: postroom.Unknown},
+		"BYE without a reason":                   {twist: greets("* BYE", true), class: postroom.ServerBusy},
 		"BYE after the sign-in":                  {faults: simulator.Faults{ByeAfterLogin: "Temporary System Error"}, class: postroom.ServerBusy},
 		"a greeting that never comes":            {faults: simulator.Faults{Ignore: []string{"GREETING"}}, mailbox: hasty, class: postroom.Timeout},
 		"hung up before the greeting":            {twist: greets("", true), class: postroom.ServerBusy},

@@ -97,7 +97,7 @@ func TestRescanWithoutTheServer(t *testing.T) {
 	if wanted, err := d.Store.RescanWanted(ctx, m.ID); err != nil || wanted {
 		t.Errorf("a rescan waits for better days: %v, %v", wanted, err)
 	}
-	_, err = d.Rescan(ctx, postroom.Viewer{User: 2, Role: postroom.RoleAgent}, m.ID, RescanRequest{DryRun: true})
+	_, err = d.Rescan(ctx, postroom.Viewer{User: 2, Role: postroom.RoleAgent}, m.ID, RescanRequest{})
 	wantFault(t, err, postroom.Forbidden, "")
 }
 

@@ -189,11 +189,12 @@ func isEarlier(before, after postroom.Start) bool {
 	return !after.At.IsZero() && !before.At.IsZero() && after.At.Before(before.At)
 }
 
-// opensDifferently says whether a change concerns what opens the mailbox.
+// opensDifferently says whether a change concerns what opens the mailbox, or what a
+// server may refuse to have done with mail.
 func opensDifferently(before, after postroom.Mailbox) bool {
 	a, b := before.Incoming, after.Incoming
 	a.PollInterval, b.PollInterval = 0, 0
-	return !reflect.DeepEqual(a, b)
+	return !reflect.DeepEqual(a, b) || before.AfterImport != after.AfterImport || before.MoveTo != after.MoveTo
 }
 
 // Pause stops the reading of a mailbox until Resume.

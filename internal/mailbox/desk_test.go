@@ -208,6 +208,36 @@ func TestPasswordThatWorkedIsUntriedAtAnotherServer(t *testing.T) {
 	}
 }
 
+func TestWhatIsRepairedIsTriedAtOnce(t *testing.T) {
+	ctx := context.Background()
+	for name, change := range map[string]func(*postroom.Mailbox){
+		"another server":          func(m *postroom.Mailbox) { m.Incoming.Host = "imap.example.org" },
+		"another folder":          func(m *postroom.Mailbox) { m.Incoming.Folders = []string{"Sales"} },
+		"another way with mail":   func(m *postroom.Mailbox) { m.AfterImport = postroom.AfterImportDelete },
+		"moved to another folder": func(m *postroom.Mailbox) { m.AfterImport, m.MoveTo = postroom.AfterImportMove, "Done" },
+	} {
+		d, _ := newDesk(t)
+		m := mustAdd(t, d, plain())
+		fence := readWith(t, d, m, store.Comparison{})
+		kept, err := d.Store.KeptMailbox(ctx, m.ID)
+		if err != nil {
+			t.Fatal(err)
+		}
+		fault := &postroom.Fault{Kind: postroom.NeedsRepair, Explanation: "It cannot be read so.", Remedy: "Change it."}
+		if err := d.Store.RecordTrouble(ctx, fence, kept.Version, store.Trouble{State: postroom.MailboxNeedsRepair, Fault: fault, Failures: 1}); err != nil {
+			t.Fatal(err)
+		}
+		after, err := d.Change(ctx, admin(), m.ID, func(m *postroom.Mailbox) error { m.Name = "Sales"; return nil }, nil)
+		if err != nil || after.State != postroom.MailboxNeedsRepair {
+			t.Errorf("%s: %s, %v after another name", name, after.State, err)
+		}
+		after, err = d.Change(ctx, admin(), m.ID, func(m *postroom.Mailbox) error { change(m); return nil }, nil)
+		if err != nil || after.State != postroom.MailboxDelayed || after.Fault != nil {
+			t.Errorf("%s: %s, %+v, %v, want it to be tried", name, after.State, after.Fault, err)
+		}
+	}
+}
+
 func TestStartsThatCoverMore(t *testing.T) {
 	day := func(n int) postroom.Start {
 		return postroom.Start{Kind: postroom.StartDate, At: noon().AddDate(0, 0, n)}

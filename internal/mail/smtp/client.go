@@ -32,10 +32,6 @@ type Options struct {
 	mail.Endpoint
 	mail.Login
 
-	// Hello is the name that this computer gives itself; empty: the address that the
-	// connection comes from (RFC 5321 section 4.1.3).
-	Hello string
-
 	CommandTimeout time.Duration // the longest wait for an answer; 0: 5 min
 	DataTimeout    time.Duration // the longest silence while the message is taken; 0: 3 min
 	AnswerTimeout  time.Duration // the longest wait for the answer to the whole message; 0: 10 min

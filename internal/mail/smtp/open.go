@@ -47,7 +47,7 @@ func (c *Client) open(ctx context.Context, o Options) error {
 	if _, err := c.consent(ctx, mail.PhaseGreeting); err != nil {
 		return err
 	}
-	if err := c.greet(ctx, o.Hello); err != nil {
+	if err := c.greet(ctx); err != nil {
 		return err
 	}
 	if o.TLS == postroom.TLSStart {
@@ -64,7 +64,7 @@ func (c *Client) open(ctx context.Context, o Options) error {
 		unguard = c.guard(ctx)
 		c.until = time.Now().Add(o.ConnectTimeout)
 		c.extensions = nil // in clear anybody may have said them
-		if err := c.greet(ctx, o.Hello); err != nil {
+		if err := c.greet(ctx); err != nil {
 			return err
 		}
 	}
@@ -74,11 +74,10 @@ func (c *Client) open(ctx context.Context, o Options) error {
 }
 
 // greet says EHLO and hears what the server can do; to a server that does not
-// know EHLO, HELO (RFC 5321 section 3.2).
-func (c *Client) greet(ctx context.Context, name string) error {
-	if name = strings.TrimSpace(name); name == "" || strings.ContainsAny(name, "\r\n") {
-		name = addressLiteral(c.conn.LocalAddr())
-	}
+// know EHLO, HELO (RFC 5321 section 3.2). We call ourselves by our address: a name
+// would have to be one that DNS knows.
+func (c *Client) greet(ctx context.Context) error {
+	name := addressLiteral(c.conn.LocalAddr())
 	r, err := c.ask(ctx, mail.PhaseGreeting, "EHLO "+name)
 	if err != nil && c.Usable() && r.code >= 500 {
 		_, err = c.ask(ctx, mail.PhaseGreeting, "HELO "+name)

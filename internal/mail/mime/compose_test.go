@@ -89,7 +89,7 @@ func TestWhatIsComposedIsRead(t *testing.T) {
 		if m.MessageID != "1@example.net" || len(m.To) != 2 {
 			t.Errorf("read as %q to %v", m.MessageID, m.To)
 		}
-		var text io.Reader = byTheBook.Body
+		text := byTheBook.Body
 		if byTheBook.Header.Get("Content-Transfer-Encoding") != "7bit" {
 			text = quotedprintable.NewReader(text)
 		}

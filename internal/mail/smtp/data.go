@@ -31,7 +31,7 @@ func (c *Client) handOver(ctx context.Context, body io.Reader) (Fate, error) {
 		if errors.Is(readErr, io.EOF) {
 			out = lines.end(out)
 		} else if readErr != nil {
-			c.lose(ctx, mail.PhaseData, readErr) // there is no other way to take a message back
+			_ = c.lose(ctx, mail.PhaseData, readErr) // there is no other way to take a message back
 			return Fate{Outcome: NotSent, Temporary: true}, fmt.Errorf("read the message: %w", readErr)
 		}
 		if err := c.write(ctx, mail.PhaseData, out, c.dataTimeout); err != nil {

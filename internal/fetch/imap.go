@@ -25,7 +25,7 @@ func (s *imapSession) interrupt()   { s.client.Interrupt() }
 func (s *imapSession) close()       { _ = s.client.Close() }
 
 func (s *imapSession) choose(ctx context.Context, folder string) (shown postroom.Numbering, last uint32, err error) {
-	status, err := s.client.Examine(ctx, folder)
+	status, err := s.client.Settle(ctx, folder)
 	if err != nil {
 		return postroom.Numbering{}, 0, err
 	}

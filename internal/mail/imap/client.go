@@ -61,6 +61,7 @@ type Client struct {
 	capabilities      string // see setCapabilities
 	heardCapabilities bool   // since the connection or the login changed them
 	utf8              bool   // names go over the wire as they are (RFC 9755)
+	isCourier         bool   // see Settle
 	uidOnly           bool   // no sequence numbers any more (RFC 9586)
 	wireNames         map[string]string
 	personal          *namespace // nil: not asked yet

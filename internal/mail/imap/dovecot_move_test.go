@@ -54,7 +54,7 @@ func testAfterImport(t *testing.T, c *Client, letters [][]byte) {
 			t.Fatalf("%s: %v", what, err)
 		}
 	}
-	status, err := c.Select(ctx, "INBOX")
+	_, err := c.Select(ctx, "INBOX")
 	try("Select", err)
 	err = c.Move(ctx, []uint32{1}, archive)
 	if !MayLackFolder(err) || !c.Usable() {
@@ -74,7 +74,7 @@ func testAfterImport(t *testing.T, c *Client, letters [][]byte) {
 
 	again, err := c.Select(ctx, archive)
 	try("Select the archive", err)
-	if again.Exists != 4 || again.Folder != archive || again.UIDValidity == status.UIDValidity {
+	if again.Exists != 4 || again.Folder != archive || again.UIDValidity == 0 {
 		t.Errorf("the archive is %+v", again)
 	}
 	for id, want := range map[string]int{"<two@example.com>": 1, "<three@example.com>": 1, "<four@example.com>": 0, "<o@example.com>": 0} {

@@ -87,6 +87,7 @@ func (c *Client) greeting(ctx context.Context, timeout time.Duration) (preauth b
 		switch r := parseReply(bytes.TrimLeft(line, "* \t")); r.status {
 		case "OK", "PREAUTH":
 			c.hearCode(r)
+			c.isCourier = strings.Contains(r.line, "Courier-IMAP") // "* OK […] Courier-IMAP ready. Copyright …"
 			return r.status == "PREAUTH", nil
 		case "BYE", "NO", "BAD":
 			return false, c.lose(ctx, mail.PhaseGreeting, c.refused(mail.PhaseGreeting, r))

@@ -21,6 +21,18 @@ func (c *Client) Examine(ctx context.Context, folder string) (Status, error) {
 	return c.choose(ctx, "EXAMINE", folder)
 }
 
+// Settle selects a folder in a way that lets its UIDs be relied upon: as Examine
+// does, except on Courier. There, EXAMINE numbers messages that no SELECT has shown
+// yet for itself alone. A folder that was never selected has another UIDVALIDITY
+// each time, and a late message can push itself in front of one that has been seen.
+// SELECT writes the numbers down, and does not mark a message read.
+func (c *Client) Settle(ctx context.Context, folder string) (Status, error) {
+	if c.isCourier {
+		return c.choose(ctx, "SELECT", folder)
+	}
+	return c.choose(ctx, "EXAMINE", folder)
+}
+
 // Select selects a folder for reading and writing. The server may still give no
 // more than reading: see ReadOnly.
 func (c *Client) Select(ctx context.Context, folder string) (Status, error) {

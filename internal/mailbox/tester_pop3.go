@@ -15,9 +15,10 @@ import (
 
 const (
 	// inUseLasts is how long a test waits for a mailbox that somebody has open: one
-	// who has just left may still count for a moment.
+	// who has just left may still count for a moment. It does not knock too often,
+	// which some servers take for guessing.
 	inUseLasts = 6 * time.Second
-	inUseLook  = 500 * time.Millisecond
+	inUseLook  = 1500 * time.Millisecond
 )
 
 // readPOP3 opens the mailbox by POP3. No message is fetched by RETR, which servers

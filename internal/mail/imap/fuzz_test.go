@@ -5,6 +5,7 @@ import (
 	"context"
 	"io"
 	"net"
+	"strings"
 	"testing"
 	"time"
 )
@@ -31,6 +32,11 @@ func FuzzResponses(f *testing.F) {
 		"* ESEARCH (TAG \"P1\") UID ALL 1:4,6\r\n* VANISHED (EARLIER) 1:9\r\n* BYE [X y] gone\r\nP1 OK\r\n",
 		"* 5 EXISTS\n* OK [UIDVALIDITY 7]\n\n+ x\n* 1 FETCH (BODY[HEADER.FIELDS (A \"b)\")] \"x\\\"y\" BODY[] NIL)\nP1 OK\n",
 		"* 1 FETCH (UID 101 BODY[] ~{99999999}\r\nshort",
+		"* NAMESPACE ((\"INBOX.\" \".\")(\"#x\" NIL)) NIL NIL\r\nP1 OK\r\n* LIST () \".\" INBOX.a.b\r\nP2 NO [TRYCREATE] x\r\nP3 OK\r\nP4 NO\r\nP5 OK\r\n",
+		"* NAMESPACE (({6}\r\nINBOX/ \"/\" \"X\" (\"y\")\r\nP1 OK\r\n* LIST (\\Trash) \"/\" \"\"\r\nP2 NO [ALREADYEXISTS]\r\n",
+		"* STATUS {1}\r\na (MESSAGES 3 UIDNEXT 17 UIDVALIDITY 4294967304)\r\nP2 OK\r\n* 6 EXISTS\r\nP1 NO\r\n* STATUS b (UIDNEXT (\r\nP3 OK\r\n",
+		"* SEARCH 101 102\r\nP1 OK\r\n* 1 FETCH (UID 101 RFC822.SIZE 9 BODY[HEADER.FIELDS (\"Message-ID\")] {12}\r\nMessage-ID:a)\r\nP2 OK\r\n",
+		"+ go on\r\n* 1 EXPUNGE\r\n* VANISHED 1:9\r\nP1 OK [APPENDUID 1 2] x\r\n* OK [COPYUID 9 101 1] x\r\nP2 NO [MESSAGELIMIT 1 1]\r\n",
 	} {
 		f.Add([]byte(seed))
 	}
@@ -39,7 +45,7 @@ func FuzzResponses(f *testing.F) {
 		fresh := func() *Client {
 			c := newClient(canned{bytes.NewReader(words)}, Options{})
 			c.exists = 5
-			c.setCapabilities("IMAP4rev1 ESEARCH IDLE X-GM-EXT-1")
+			c.setCapabilities("IMAP4rev1 ESEARCH IDLE NAMESPACE X-GM-EXT-1")
 			return c
 		}
 		taken := make(map[uint32]bool)
@@ -66,6 +72,25 @@ func FuzzResponses(f *testing.F) {
 				c.Examine(ctx, f.Name)
 			}
 		}
+		c = fresh()
+		if _, others, err := c.Glance(ctx, []string{"a", "b"}); err == nil && len(others) != 2 {
+			t.Errorf("Glance = %+v", others)
+		}
+		c = fresh()
+		for _, folder := range []string{"a/b", "INBOX"} {
+			c.Create(ctx, folder)
+			c.Move(ctx, []uint32{101, 102}, folder)
+		}
+		c = fresh()
+		c.Expunge(ctx, []uint32{101})
+		c.Append(ctx, "a", nil, time.Time{}, 4, strings.NewReader("text"))
+		copies, _ := fresh().CopiesOf(ctx, "<a>", 9)
+		for i, uid := range copies {
+			if uid == 0 || i > 0 && copies[i-1] >= uid {
+				t.Errorf("CopiesOf = %v", copies)
+			}
+		}
+		fresh().FolderFor(ctx, `\Trash`)
 		fresh().Idle(ctx, time.Second)
 		fresh().greeting(ctx, time.Second)
 	})

@@ -239,6 +239,17 @@ func (d *Desk) Test(ctx context.Context, by postroom.Viewer, m postroom.Mailbox,
 	if err != nil {
 		return Report{}, err
 	}
+	kept, err := d.Store.MailboxByAddress(ctx, m.Address)
+	switch {
+	case err == nil: // other settings for one that is here
+		resume, err := d.aside(ctx, kept.ID)
+		if err != nil {
+			return Report{}, fmt.Errorf("take turns at mailbox %s: %w", kept.ID, err)
+		}
+		defer resume()
+	case postroom.KindOf(err) != postroom.NotFound:
+		return Report{}, err
+	}
 	return d.Tester.Run(ctx, m, c), nil
 }
 

@@ -3,6 +3,7 @@ package mailbox
 import (
 	"bufio"
 	"context"
+	"errors"
 	"fmt"
 	"net"
 	"slices"
@@ -156,6 +157,15 @@ func TestWhoReadsAMailboxStepsAsideForATest(t *testing.T) {
 	r, err := d.TestSaved(t.Context(), admin(), added.ID)
 	if err != nil || !r.OK || aside != 1 || back != 1 {
 		t.Errorf("report %s, %v, aside %d times, back %d times", kinds(r), err, aside, back)
+	}
+	m.Name = "Not kept yet"
+	r, err = d.Test(t.Context(), admin(), m, password("right"))
+	if err != nil || !r.OK || aside != 2 || back != 2 {
+		t.Errorf("other settings: report %s, %v, aside %d times, back %d times", kinds(r), err, aside, back)
+	}
+	d.Aside = func(context.Context, postroom.MailboxID) (func(), error) { return nil, errors.New("the node ends") }
+	if _, err = d.TestSaved(t.Context(), admin(), added.ID); err == nil {
+		t.Error("a turn that was refused looks taken")
 	}
 }
 

@@ -31,10 +31,12 @@ import (
 
 // A measured server is “postroom serve” under measurement.
 type measured struct {
-	b     *testing.B
-	cmd   *exec.Cmd
-	base  string
-	token string
+	b       *testing.B
+	program string
+	args    []string
+	cmd     *exec.Cmd
+	base    string
+	token   string
 }
 
 var answersOn = regexp.MustCompile(`answers on (http://\S+)`)
@@ -52,8 +54,27 @@ func serveToMeasure(b *testing.B, more ...string) *measured {
 		b.Fatal(err)
 	}
 	lines := strings.Split(strings.TrimSpace(string(out)), "\n")
-	s := &measured{b: b, token: lines[len(lines)-1]}
-	s.cmd = exec.Command(program, append([]string{"serve", "--data", data, "--listen", "127.0.0.1:0", "--log-level", "error"}, more...)...)
+	s := &measured{b: b, token: lines[len(lines)-1], program: program}
+	s.args = append([]string{"serve", "--data", data, "--listen", "127.0.0.1:0", "--log-level", "error"}, more...)
+	s.start()
+	b.Cleanup(s.stop)
+	return s
+}
+
+// stop ends the server as a person would.
+func (s *measured) stop() {
+	_ = s.cmd.Process.Signal(syscall.SIGTERM)
+	if err := s.cmd.Wait(); err != nil {
+		s.b.Errorf("serve ended with %v", err)
+	}
+}
+
+// start starts it on the data that there is.
+func (s *measured) start() {
+	b := s.b
+	b.Helper()
+	s.base = ""
+	s.cmd = exec.Command(s.program, s.args...)
 	s.cmd.Stderr = os.Stderr
 	stdout, err := s.cmd.StdoutPipe()
 	if err != nil {
@@ -62,12 +83,6 @@ func serveToMeasure(b *testing.B, more ...string) *measured {
 	if err := s.cmd.Start(); err != nil {
 		b.Fatal(err)
 	}
-	b.Cleanup(func() {
-		_ = s.cmd.Process.Signal(syscall.SIGTERM)
-		if err := s.cmd.Wait(); err != nil {
-			b.Errorf("serve ended with %v", err)
-		}
-	})
 	read := bufio.NewReader(stdout)
 	for s.base == "" {
 		line, err := read.ReadString('\n')
@@ -79,7 +94,6 @@ func serveToMeasure(b *testing.B, more ...string) *measured {
 		}
 	}
 	go func() { _, _ = io.Copy(io.Discard, read) }() // ends with the process
-	return s
 }
 
 func database(args []string) []string {
@@ -385,14 +399,34 @@ func BenchmarkDovecotDeliveryToVisible(b *testing.B) {
 	}
 }
 
-// Memory of the floor, and of each idle mailbox over TLS.
+// Memory of the floor, and of each idle mailbox over TLS; how long it takes until all
+// are read after they were connected, and after a start; what they cost while idle.
 func BenchmarkIdleMailboxes(b *testing.B) {
-	const mailboxes = 2000
-	provider, err := simulator.Start(simulator.Options{TLS: postroom.TLSImplicit})
-	if err != nil {
-		b.Fatal(err)
+	for _, mailboxes := range []int{1000, 10000} {
+		b.Run(fmt.Sprint(mailboxes), func(b *testing.B) { benchmarkIdle(b, mailboxes) })
 	}
-	defer provider.Close()
+}
+
+// idleServers is how many mail servers the mailboxes are spread over: each lets in as
+// many at once as one server does.
+const idleServers = 10
+
+func benchmarkIdle(b *testing.B, mailboxes int) {
+	var providers []*simulator.Server
+	for range idleServers {
+		provider, err := simulator.Start(simulator.Options{TLS: postroom.TLSImplicit})
+		if err != nil {
+			b.Fatal(err)
+		}
+		defer provider.Close()
+		providers = append(providers, provider)
+	}
+	open := func() (n int) {
+		for _, p := range providers {
+			n += p.Counts("").Open
+		}
+		return n
+	}
 	for b.Loop() {
 		s := serveToMeasure(b)
 		time.Sleep(2 * time.Second)
@@ -400,15 +434,22 @@ func BenchmarkIdleMailboxes(b *testing.B) {
 		began := time.Now()
 		for i := range mailboxes {
 			user := fmt.Sprintf("u%d@example.net", i)
+			provider := providers[i%idleServers]
 			provider.AddAccount(user, "secret")
 			s.connect(user, "localhost", provider.Port, postroom.TLSImplicit, provider.CAPEM, "now")
 		}
-		s.until("all are read", 5*time.Minute, func() bool { return s.figure(`postroom_mailboxes{state="active"}`) == mailboxes })
+		s.until("all are read", 10*time.Minute, func() bool { return s.figure(`postroom_mailboxes{state="active"}`) == float64(mailboxes) })
 		took := time.Since(began)
+		s.stop()
+		began = time.Now()
+		s.start()
+		s.until("all are open again", 10*time.Minute, func() bool { return open() == mailboxes })
+		restarted := time.Since(began)
 		time.Sleep(20 * time.Second) // what signing in took goes back
 		b.ReportMetric(floor, "MB-floor")
-		b.ReportMetric((s.memory("VmRSS")-floor)*1024/mailboxes, "KB/mailbox")
-		b.ReportMetric(took.Seconds()/mailboxes*10000, "s/10000-connected")
+		b.ReportMetric((s.memory("VmRSS")-floor)*1024/float64(mailboxes), "KB/mailbox")
+		b.ReportMetric(took.Seconds(), "s-to-connect")
+		b.ReportMetric(restarted.Seconds(), "s-to-start")
 		before := s.cpu()
 		time.Sleep(10 * time.Second)
 		b.ReportMetric((s.cpu()-before).Seconds()*10, "cpu-%-idle")

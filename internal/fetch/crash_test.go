@@ -293,6 +293,7 @@ func crashLetters() [][]byte {
 }
 
 func TestCrashAnywhere(t *testing.T) {
+	t.Parallel()
 	testbed.Need(t, testbed.NeedDovecot)
 	letters := crashLetters()
 	user := "crash@example.net"
@@ -348,6 +349,7 @@ func TestCrashAnywhere(t *testing.T) {
 }
 
 func TestRandomKills(t *testing.T) {
+	t.Parallel()
 	testbed.Need(t, testbed.NeedDovecot)
 	const kills, mails = 50, 300
 	d := testbed.Dovecot(t, testbed.DovecotOptions{Users: map[string]string{
@@ -396,6 +398,7 @@ func (c *crashSite) untilSomethingIsFiled() {
 
 // The database server dies under a running process, which goes on when it is back.
 func TestDatabaseDies(t *testing.T) {
+	t.Parallel()
 	testbed.Need(t, testbed.NeedDovecot)
 	testbed.Need(t, testbed.NeedPostgres)
 	user := "database@example.net"

@@ -3,9 +3,11 @@ package fetch
 import (
 	"context"
 	"errors"
+	"strings"
 	"time"
 
 	"github.com/postroom/postroom"
+	"github.com/postroom/postroom/internal/mail"
 	"github.com/postroom/postroom/internal/store"
 	"github.com/postroom/postroom/internal/work"
 )
@@ -67,6 +69,10 @@ func (w *watch) notDone(d store.Due, cause error) *postroom.Fault {
 		Explanation: "New mail is brought in, but what was brought in cannot be " + what + " on the server.",
 		Remedy:      "Postroom tries again by itself. If this lasts, give the account the right to change its mail there, or choose that mail is kept untouched.",
 		Err:         cause,
+	}
+	if _, refused := mail.RefusalOf(cause); !refused {
+		fault.Explanation = strings.TrimSuffix(fault.Explanation, ".") + ": " + cause.Error() + "."
+		return fault
 	}
 	if explained := w.fleet.Explain(cause, w.m, w.login); explained != nil {
 		fault.Class, fault.Reply, fault.RetryAfter = explained.Class, explained.Reply, explained.RetryAfter

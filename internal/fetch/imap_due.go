@@ -111,14 +111,15 @@ func (s *imapSession) act(ctx context.Context, f *folder, due []store.Due) error
 }
 
 var (
-	errReadOnly = errors.New("the server lets this account only read in this folder")
-	errNoTrash  = errors.New("the server names no folder for what is deleted")
+	errReadOnly   = errors.New("the server lets this account only read in this folder")
+	errNoTrash    = errors.New("the server names no folder for what is deleted")
+	errNoValidity = errors.New("the server does not say how it counts this folder")
 )
 
 // wasRefused says whether an action failed in a way that leaves the session usable.
 func (s *imapSession) wasRefused(err error) bool {
 	_, refused := mail.RefusalOf(err)
-	return (refused || errors.Is(err, errReadOnly) || errors.Is(err, errNoTrash)) && s.usable()
+	return (refused || errors.Is(err, errReadOnly) || errors.Is(err, errNoTrash) || errors.Is(err, errNoValidity)) && s.usable()
 }
 
 // openForChange selects a folder for writing. same is false when it is not counted
@@ -126,8 +127,13 @@ func (s *imapSession) wasRefused(err error) bool {
 func (s *imapSession) openForChange(ctx context.Context, f *folder) (same bool, err error) {
 	s.selected = ""
 	status, err := s.client.Select(ctx, f.Folder)
-	if err != nil || status.UIDValidity != f.UIDValidity {
+	switch {
+	case err != nil:
 		return false, err
+	case status.UIDValidity == 0 && f.UIDValidity != 0:
+		return true, errNoValidity
+	case status.UIDValidity != f.UIDValidity:
+		return false, nil
 	}
 	s.next = status.UIDNext
 	again, err := s.countsAnew(ctx, f.Numbering, nil)

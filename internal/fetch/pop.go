@@ -81,7 +81,8 @@ func (s *popSession) follow(ctx context.Context) error {
 	}
 	if s.quiet == digest && s.healthy && !s.wantsCompare() {
 		s.close()
-		return s.leave(ctx, digest)
+		s.rest(s.interval()) // a nudge that has come meanwhile is heard then
+		return nil
 	}
 	more, err := s.visit(ctx)
 	if errors.Is(err, errAside) {
@@ -114,7 +115,7 @@ func (s *popSession) visit(ctx context.Context) (more bool, err error) {
 				return false, err
 			}
 		}
-		if more && s.loginDelay == 0 && time.Since(s.began) > turnOfVisit {
+		if more && (s.asides.Load() > 0 || s.loginDelay == 0 && time.Since(s.began) > turnOfVisit) {
 			return true, nil
 		}
 	}

@@ -126,13 +126,13 @@ func (r *reader) pause(ctx context.Context) bool {
 		case <-due:
 			return true
 		case <-r.wake:
+			r.quiet = [sha256.Size]byte{} // somebody knows of something to do
 			r.weighAgain(ctx)
 			if r.waitsForTurn() {
 				r.nextTry = time.Time{}
 				return true
 			}
 			if r.isResting {
-				r.quiet = [sha256.Size]byte{} // somebody knows of something to do
 				r.nextTry = r.mayLogIn
 				continue
 			}
@@ -157,15 +157,16 @@ func (r *reader) sit(ctx context.Context) error {
 	if err := r.fleet.isHeld(); err != nil {
 		return err
 	}
+	var err error
+	if r.seat, err = r.fleet.seats.Take(ctx, r.server()); err != nil {
+		return err
+	}
+	defer r.standUp(ctx)
 	end, err := r.beginVisit(ctx)
 	if err != nil {
 		return err
 	}
 	defer end()
-	if r.seat, err = r.fleet.seats.Take(ctx, r.server()); err != nil {
-		return err
-	}
-	defer r.standUp(ctx)
 	w := &watch{reader: r, numberings: make(map[string]*folder)}
 	s, err := r.open(ctx, w)
 	if err != nil {

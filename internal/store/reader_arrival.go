@@ -33,6 +33,9 @@ type ArrivalLine struct {
 	MoveTo      string
 	Due         bool
 	DueReason   string
+	// Dropped says that it was still to be done when the folder ended being read there,
+	// and is not done any more.
+	Dropped bool
 	// GoneAt is since when the server does not show the name (POP3); zero: it does.
 	GoneAt    time.Time
 	ByContent bool // the server has no lasting names: the content tells its mail apart
@@ -42,7 +45,7 @@ const arrivalColumns = `a.id, a.mailbox, a.numbering, a.uid, a.uidl, a.occurrenc
 	a.size_bytes, a.gmail_id, a.raw, a.mail, a.entry, a.settled_at`
 
 const arrivalFacts = `n.folder, n.uid_validity, case when ` + seesMailbox + ` then coalesce(m.message_id, '') else '' end, e.issue,
-	a.after_import, a.after_folder, a.due_action <> '' and n.ended_at is null, a.due_reason, a.gone_at, n.by_content`
+	a.after_import, a.after_folder, a.due_action <> '' and n.ended_at is null, a.due_reason, a.due_action <> '' and n.ended_at is not null, a.gone_at, n.by_content`
 
 const arrivalTables = `arrival a join mailbox b on b.id = a.mailbox join numbering n on n.id = a.numbering
 	left join mail m on m.id = a.mail left join entry e on e.id = a.entry`
@@ -130,7 +133,7 @@ func scanArrivalLine(row interface{ Scan(...any) error }) (ArrivalLine, error) {
 	var gmail int64
 	err := row.Scan(&l.ID, &l.Mailbox, &l.Numbering, &l.Name.UID, &l.Name.UIDL, &l.Name.Occurrence, &l.State, &l.Reason, &seenAt, &internalDate,
 		&l.SizeBytes, &gmail, &raw, &mail, &entry, &settledAt, &l.Folder, &l.UIDValidity, &l.MessageID, &issue,
-		&l.AfterImport, &l.MoveTo, &l.Due, &l.DueReason, &gone, &l.ByContent)
+		&l.AfterImport, &l.MoveTo, &l.Due, &l.DueReason, &l.Dropped, &gone, &l.ByContent)
 	l.GmailID = uint64(gmail)
 	l.SeenAt, l.InternalDate, l.SettledAt = at(seenAt), fromMicros(internalDate), fromMicros(settledAt)
 	l.GoneAt = fromMicros(gone)

@@ -24,6 +24,7 @@ type ledgerView struct {
 	Compared *moment
 	Fault    *faultView
 
+	ByContent   bool
 	Unaccounted []store.UnaccountedName
 	Incomplete  []store.IncompleteArrival
 	Hidden      string // how many differences are not in the lists
@@ -98,7 +99,7 @@ func (s *Server) ledgerView(id postroom.MailboxID, l mailbox.Ledger) ledgerView 
 		at := tell(l.ComparedAt, s.now())
 		v.Compared = &at
 	}
-	v.Unaccounted, v.Incomplete = l.Unaccounted, l.Incomplete
+	v.Unaccounted, v.Incomplete, v.ByContent = l.Unaccounted, l.Incomplete, l.ByContent
 	hidden := 0
 	if n := len(v.Unaccounted); n > shownDifferences {
 		v.Unaccounted, hidden = v.Unaccounted[:shownDifferences], hidden+n-shownDifferences
@@ -202,6 +203,9 @@ type arrivalRow struct {
 	Seen     moment
 	Size     string
 	Reason   string
+	After    string // what was done with it on the server, or is still to be; empty: nothing
+	Undone   string // why that could not be done
+	Gone     *moment
 	Issue    string
 	CanRetry bool
 }
@@ -230,8 +234,13 @@ func (s *Server) showArrivals(w http.ResponseWriter, r *http.Request, by visitor
 	}
 	for _, line := range lines {
 		row := arrivalRow{
-			ID: line.ID.String(), Place: line.Folder + " " + nameWords(line.Name), Seen: tell(line.SeenAt, s.now()), Reason: line.Reason,
+			ID: line.ID.String(), Place: line.Folder + " " + nameWords(line.Name, line.ByContent), Seen: tell(line.SeenAt, s.now()), Reason: line.Reason,
 			CanRetry: p.Admin && line.State.CanBecome(postroom.ArrivalWaiting),
+		}
+		row.After, row.Undone = afterOf(line)
+		if !line.GoneAt.IsZero() {
+			gone := tell(line.GoneAt, s.now())
+			row.Gone = &gone
 		}
 		if line.SizeBytes > 0 {
 			row.Size = size(line.SizeBytes)
@@ -247,8 +256,33 @@ func (s *Server) showArrivals(w http.ResponseWriter, r *http.Request, by visitor
 	return s.render(w, r, http.StatusOK, arrivalsView(p))
 }
 
+// afterOf says what was done with a message on the server, or is still to be done, and
+// what has kept it from being done or was done instead.
+func afterOf(line store.ArrivalLine) (after, why string) {
+	done := map[postroom.AfterImport][2]string{
+		postroom.AfterImportMarkRead: {"Still to be marked as read.", "Marked as read."},
+		postroom.AfterImportMove:     {"Still to be moved to the folder " + line.MoveTo + ".", "Moved to the folder " + line.MoveTo + "."},
+		postroom.AfterImportDelete:   {"Still to be deleted on the server.", "Deleted on the server."},
+	}
+	words, there := done[line.AfterImport]
+	switch {
+	case !there || line.State == postroom.ArrivalWaiting || line.State == postroom.ArrivalQuarantined:
+		return "", ""
+	case line.Due:
+		return words[0], line.DueReason
+	case line.Dropped:
+		return "Left as it was there: this mailbox is read elsewhere since.", ""
+	case line.DueReason != "": // which says what was done instead
+		return line.DueReason, ""
+	}
+	return words[1], ""
+}
+
 // nameWords is what the server calls a message.
-func nameWords(n postroom.Name) string {
+func nameWords(n postroom.Name, byContent bool) string {
+	if byContent {
+		return "known by content only"
+	}
 	if n.UIDL != "" {
 		return n.UIDL
 	}

@@ -112,15 +112,23 @@ type mailboxPage struct {
 	Kind     postroom.MailboxState
 	Words    string
 	Fault    *faultView
+	Protocol string
 	Server   string
 	Username string
 	Folders  string
 	Start    string
+	After    string // what happens to a mail on the server
+	Kept     string // how long originals are
+	Leaves   string // what its removal leaves behind on the server
 	Seen     string // who may see its mail
 	Total    int64
 	Waiting  int64
 	Wrong    *faultView // with the form to remove it
 	Sending  sending
+	Due      *dueView    // nil: nothing is left to do on the server
+	Places   *placesView // nil: it was only ever read in one place
+
+	StartKind postroom.StartKind
 }
 
 func (s *Server) mailboxPage(ctx context.Context, by visitor, id postroom.MailboxID) (mailboxPage, error) {
@@ -138,7 +146,11 @@ func (s *Server) mailboxPage(ctx context.Context, by visitor, id postroom.Mailbo
 	p = mailboxPage{
 		frame: s.frame(by, m.Name, "mailboxes"), mailboxRow: s.mailboxRow(m), Kind: m.State, Words: mailboxWords(m.State, m.Fault != nil),
 		Server: m.Incoming.Host, Username: m.Incoming.Username, Folders: strings.Join(m.Incoming.Folders, ", "), Start: startWords(m.Start),
-		Sending: sendingOf(m),
+		Sending: sendingOf(m), StartKind: m.Start.Kind, Protocol: protocolWord(m.Incoming.Protocol), After: afterWords(m.AfterImport, m.MoveTo),
+		Kept: keptWords(m.RawRetentionDays), Leaves: removalWords(m.AfterImport),
+	}
+	if m.Incoming.Protocol == postroom.POP3 {
+		p.Folders = "the inbox"
 	}
 	if m.Fault != nil {
 		v := viewFault(m.Fault)
@@ -157,7 +169,17 @@ func (s *Server) mailboxPage(ctx context.Context, by visitor, id postroom.Mailbo
 			p.Waiting = n
 		}
 	}
-	return p, nil
+	p.Due, err = s.dueView(ctx, id)
+	return p, err
+}
+
+// wholeMailbox is mailboxPage with what only the whole page shows.
+func (s *Server) wholeMailbox(ctx context.Context, by visitor, id postroom.MailboxID) (p mailboxPage, err error) {
+	if p, err = s.mailboxPage(ctx, by, id); err != nil {
+		return p, err
+	}
+	p.Places, err = s.placesView(ctx, by, id)
+	return p, err
 }
 
 func startWords(start postroom.Start) string {
@@ -205,14 +227,18 @@ func (s *Server) showMailbox(w http.ResponseWriter, r *http.Request, by visitor)
 	if err != nil {
 		return err
 	}
-	p, err := s.mailboxPage(r.Context(), by, id)
+	if target, _ := isHTMX(r); target == "mailbox-state" {
+		p, err := s.mailboxPage(r.Context(), by, id)
+		if err != nil {
+			return err
+		}
+		return s.render(w, r, http.StatusOK, mailboxState(p))
+	}
+	p, err := s.wholeMailbox(r.Context(), by, id)
 	if err != nil {
 		return err
 	}
 	p.Live = live
-	if target, _ := isHTMX(r); target == "mailbox-state" {
-		return s.render(w, r, http.StatusOK, mailboxState(p))
-	}
 	return s.render(w, r, http.StatusOK, mailboxView(p))
 }
 
@@ -243,7 +269,7 @@ func (s *Server) removeMailbox(w http.ResponseWriter, r *http.Request, by visito
 	if err != nil {
 		return err
 	}
-	p, err := s.mailboxPage(r.Context(), by, id)
+	p, err := s.wholeMailbox(r.Context(), by, id)
 	if err != nil {
 		return err
 	}

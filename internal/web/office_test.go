@@ -146,7 +146,20 @@ func (o *office) compare(ctx context.Context, id postroom.MailboxID) error {
 	if err != nil {
 		return err
 	}
-	return o.db.RecordComparison(ctx, b.fence, c)
+	if err := o.db.RecordComparison(ctx, b.fence, c); err != nil {
+		return err
+	}
+	if wanted, err := o.db.RescanWanted(ctx, id); err != nil || !wanted {
+		return err
+	}
+	var missing []store.Listed
+	for _, u := range c.Unaccounted {
+		missing = append(missing, store.Listed{Name: postroom.Name{UID: u.UID}, State: postroom.ArrivalWaiting})
+	}
+	if err := o.db.BookMissing(ctx, b.fence, b.count, missing); err != nil {
+		return err
+	}
+	return o.db.RecordRescan(ctx, b.fence, int64(len(missing)))
 }
 
 func (o *office) user(email, name string, role postroom.Role) postroom.User {
@@ -170,6 +183,9 @@ type box struct {
 	fence store.Fence
 	count postroom.Numbering
 	uid   uint32
+
+	after  postroom.AfterImport // that is in force when mail is delivered
+	folder string
 }
 
 // box connects a mailbox and proves it.
@@ -218,6 +234,25 @@ func (o *office) box(name, address string, change ...func(*postroom.Mailbox)) *b
 	return b
 }
 
+// renumber has the folder counted in another numbering from now on.
+func (b *box) renumber(n postroom.Numbering) {
+	b.Helper()
+	begun, err := b.db.BeginNumbering(b.Context(), b.fence, n)
+	if err != nil {
+		b.Fatal(err)
+	}
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.count, b.uid = begun, 0
+}
+
+// hide lets the server have messages that the ledger has not heard of.
+func (b *box) hide(messages uint32) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.uid += messages
+}
+
 // list shows the next message of the server to the ledger.
 func (b *box) list(state postroom.ArrivalState, reason string) postroom.ArrivalID {
 	b.Helper()
@@ -244,7 +279,7 @@ func (b *box) deliver(message string, at time.Time) store.Filed {
 	if err != nil {
 		b.Fatal(err)
 	}
-	if err := b.db.RecordBytes(b.Context(), b.fence, []store.Brought{{Arrival: id, Raw: raw, InternalDate: at, HasMessageID: true}}); err != nil {
+	if err := b.db.RecordBytes(b.Context(), b.fence, []store.Brought{{Arrival: id, Raw: raw, InternalDate: at, HasMessageID: true, After: b.after, Folder: b.folder}}); err != nil {
 		b.Fatal(err)
 	}
 	ready, err := b.db.ReadyArrivals(b.Context(), b.node, id-1, 1)

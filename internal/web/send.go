@@ -57,7 +57,7 @@ func (s *Server) sendTest(w http.ResponseWriter, r *http.Request, by visitor) er
 	if err != nil {
 		return err
 	}
-	p, err := s.mailboxPage(r.Context(), by, id)
+	p, err := s.wholeMailbox(r.Context(), by, id)
 	if err != nil {
 		return err
 	}

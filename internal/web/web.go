@@ -85,6 +85,9 @@ func (s *Server) Handler() http.Handler {
 	signedIn("GET /mailboxes/{id}", s.showMailbox)
 	signedIn("GET /mailboxes/{id}/ledger", s.showLedger)
 	signedIn("GET /mailboxes/{id}/arrivals", s.showArrivals)
+	signedIn("GET /mailboxes/{id}/rescan", s.showRescan)
+	signedIn("GET /mailboxes/{id}/rescan/found", s.findMissing)
+	signedIn("POST /mailboxes/{id}/rescan", s.bringMissing) // which an administrator confirms
 	admin("GET /mailboxes/new", s.showNewMailbox)
 	admin("POST /mailboxes", s.addMailbox)
 	admin("POST /mailboxes/test", s.testMailbox)

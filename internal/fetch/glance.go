@@ -33,6 +33,9 @@ func (s *imapSession) hasChanged(ctx context.Context) (bool, error) {
 			changed = true
 			s.leaveFolder(name)
 		}
+		if i > 0 && now[i].UIDNext == 0 { // the server does not tell; of the first, it tells its news
+			changed = true
+		}
 	}
 	if time.Since(s.lookedAt) > lookAnew {
 		changed = true

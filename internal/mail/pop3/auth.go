@@ -169,6 +169,9 @@ func (e *exchange) run(ctx context.Context, command, shown string) error {
 			refusal.Challenge = challenge
 			return refusal
 		}
+		if !e.hasTold { // its next answer would be that to this
+			return e.lose(ctx, mail.PhaseAuth, e.unfit(errors.New("the server says yes before it was told anything")))
+		}
 		if err := e.mechanism.Done(); err != nil {
 			return e.lose(ctx, mail.PhaseAuth, e.unfit(err))
 		}

@@ -180,9 +180,17 @@ func TestRefusedLogins(t *testing.T) {
 			S: -ERR missing argument
 			hang`, func(o *Options) { o.Mechanism, o.Secret = mail.XOAuth2, postroom.Hide(strings.Repeat("x", 200)) },
 			mail.Refusal{Phase: mail.PhaseAuth, Reply: "-ERR missing argument"}, ""},
+		"a server that does not want to know": {`
+			S: +OK hello` + unknownCAPA + `
+			C: AUTH PLAIN
+			S: +OK go ahead
+			hang`, func(o *Options) { o.Mechanism = mail.Plain },
+			mail.Refusal{Phase: mail.PhaseAuth}, "yes before it was told"},
 		"a SCRAM server that proves nothing": {`
 			S: +OK hello` + unknownCAPA + `
 			C: AUTH SCRAM-SHA-256
+			S: +
+			any
 			S: +OK come in
 			hang`, func(o *Options) { o.Mechanism = mail.ScramSHA256 },
 			mail.Refusal{Phase: mail.PhaseAuth}, "without proving itself"},

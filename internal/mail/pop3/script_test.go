@@ -23,6 +23,7 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 //	R: "bytes"  sends the bytes of a Go string
 //	D: "bytes"  sends them in packets of one byte
 //	C: text     waits for this line of the client
+//	any         waits for a line of the client
 //	cut         hangs up
 //	hang        waits for the client to hang up, or to say QUIT or RSET
 //
@@ -83,6 +84,8 @@ func play(t testing.TB, conn net.Conn, dialogue string) {
 				t.Errorf("line %d of the dialogue: the client says %q, want %q", n, got, text)
 				return
 			}
+		case "any":
+			_, err = r.ReadString('\n')
 		case "cut":
 			conn.Close()
 			return

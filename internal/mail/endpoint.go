@@ -41,6 +41,15 @@ func (e Endpoint) WithDefaults() Endpoint {
 	return e
 }
 
+// AuthDeadline is until when the answer to a login is waited for that begins now: a
+// fifth longer than the time-out. Courier thinks for five seconds, which is our
+// default, before it says that a password is wrong; it must not always be said that
+// it did not answer.
+func (e Endpoint) AuthDeadline() time.Time {
+	timeout := e.WithDefaults().AuthTimeout
+	return time.Now().Add(timeout + timeout/5)
+}
+
 // Dial connects to e, and with [postroom.TLSImplicit] shakes hands. What goes
 // wrong is a [*Refusal] of [PhaseConnect].
 func Dial(ctx context.Context, e Endpoint) (net.Conn, error) {

@@ -19,7 +19,7 @@ func (c *Client) authenticate(ctx context.Context, o Options) error {
 	if err := c.askCapabilities(ctx, mail.PhaseGreeting); err != nil {
 		return err
 	}
-	c.lex.until = time.Now().Add(o.AuthTimeout)
+	c.lex.until = o.AuthDeadline()
 	defer func() { c.lex.until = time.Time{} }()
 
 	offered := c.values("AUTH")

@@ -66,7 +66,7 @@ func (c *Client) open(ctx context.Context, o Options) error {
 			return err
 		}
 	}
-	c.in.until = time.Now().Add(o.AuthTimeout)
+	c.in.until = o.AuthDeadline()
 	err := c.signIn(ctx)
 	c.in.until = time.Time{}
 	if err != nil {

@@ -68,7 +68,7 @@ func (c *Client) open(ctx context.Context, o Options) error {
 			return err
 		}
 	}
-	c.until = time.Now().Add(o.AuthTimeout)
+	c.until = o.AuthDeadline()
 	defer func() { c.until = time.Time{} }()
 	return c.signIn(ctx, o.TLS != postroom.TLSNone)
 }

@@ -17,6 +17,7 @@ func shortcuts() []shortcut {
 		{"j", "Next in the list"},
 		{"k", "The one before"},
 		{"Enter", "Open it"},
+		{"x", "Choose a mailbox, with others"},
 		{"e", "Close or reopen the issue"},
 		{"a", "Assign it to somebody"},
 		{"n", "Write a note"},

@@ -27,6 +27,7 @@ func TestPagesFit(t *testing.T) {
 	o := openOffice(t)
 	support := o.fill(time.Now())
 	o.answerLedgers()
+	o.move(support)
 	complaints := listenForComplaints(t, ctx)
 	pages := map[string]string{
 		"issues": "/issues", "search": "/issues?q=greenhouse", "nothing-found": "/issues?q=zebra", "deleted": "/issues?deleted=3",
@@ -34,6 +35,7 @@ func TestPagesFit(t *testing.T) {
 		"mailboxes": "/mailboxes", "mailbox": "/mailboxes/" + support.ID.String(), "refused": "/mailboxes/3", "delayed": "/mailboxes/4",
 		"arrivals": "/mailboxes/" + support.ID.String() + "/arrivals?state=quarantined",
 		"connect":  "/mailboxes/new", "mailbox-settings": "/mailboxes/" + support.ID.String() + "/settings",
+		"rescan":   "/mailboxes/" + support.ID.String() + "/rescan/found",
 		"settings": "/settings", "not-here": "/nothing",
 	}
 	if err := chromedp.Do(ctx, chromedp.Navigate(o.links[o.admin.ID])); err != nil {
@@ -86,7 +88,7 @@ func look(t *testing.T, ctx context.Context, address, name string, width int64, 
 	if _, err := chromedp.Run(ctx, chromedp.Poll[bool](`!document.querySelector("#ledger .turning") && [...document.images].every((i) => i.complete)`)); err != nil {
 		t.Errorf("wait for %s: %v", name, err)
 	}
-	picture, err := chromedp.Run(ctx, chromedp.CaptureScreenshot())
+	picture, err := chromedp.Run(ctx, chromedp.FullScreenshot(100))
 	if err == nil {
 		err = os.WriteFile(filepath.Join(dir, name+".png"), picture, 0o600)
 	}

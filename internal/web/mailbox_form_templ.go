@@ -1263,7 +1263,7 @@ func formAfter(f mailboxForm) templ.Component {
 		if templ_7745c5c3_Err != nil {
 			return templ_7745c5c3_Err
 		}
-		templ_7745c5c3_Err = afterChoice(f, "keep", "Nothing", "It stays as it is: new, where it lies.", true).Render(ctx, templ_7745c5c3_Buffer)
+		templ_7745c5c3_Err = afterChoice(f, "keep", "Nothing", "It stays as it is, unread and in its place.", true).Render(ctx, templ_7745c5c3_Buffer)
 		if templ_7745c5c3_Err != nil {
 			return templ_7745c5c3_Err
 		}

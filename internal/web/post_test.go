@@ -132,3 +132,25 @@ func (o *office) trouble(name, address string, f *postroom.Fault, next time.Time
 		o.Fatal(err)
 	}
 }
+
+// move has a mailbox read at another server, which shows some of its mail again, and
+// cannot do all that is to be done there.
+func (o *office) move(b *box) {
+	o.Helper()
+	b.renumber(postroom.Numbering{
+		Mailbox: b.ID, Protocol: postroom.POP3, Host: "pop.a-server-with-a-rather-long-name.example.net", Username: b.Address, Folder: "INBOX", ByContent: true,
+	})
+	b.renumber(postroom.Numbering{Mailbox: b.ID, Protocol: postroom.IMAP, Host: "imap.example.net", Username: b.Address, Folder: "INBOX", UIDValidity: 7})
+	b.after, b.folder = postroom.AfterImportMove, "Done"
+	for i := range 4 {
+		b.deliver(letter("Tom Baker <tom@example.org>", fmt.Sprintf("It came while we moved (%d)", i), "Hello"), time.Now().Add(-time.Hour))
+	}
+	due, err := o.db.DueActions(o.Context(), b.count.ID, 10)
+	if err != nil || len(due) < 2 {
+		o.Fatalf("DueActions = %v, %v", due, err)
+	}
+	if err := o.db.RecordUndone(o.Context(), b.fence, []postroom.ArrivalID{due[0].Arrival}, "The server does not let us make the folder Done: NO permission denied.", time.Now().Add(time.Hour)); err != nil {
+		o.Fatal(err)
+	}
+	b.hide(3)
+}

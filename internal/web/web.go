@@ -91,6 +91,7 @@ func (s *Server) Handler() http.Handler {
 	admin("GET /mailboxes/new", s.showNewMailbox)
 	admin("POST /mailboxes", s.addMailbox)
 	admin("POST /mailboxes/test", s.testMailbox)
+	admin("POST /mailboxes/many", s.changeMany)
 	admin("GET /mailboxes/{id}/settings", s.showMailboxSettings)
 	admin("POST /mailboxes/{id}/settings", s.changeMailbox)
 	admin("POST /mailboxes/{id}/test", s.testSettings)

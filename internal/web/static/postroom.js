@@ -150,6 +150,7 @@
 		"r": () => press("[data-key=r]") || focus("#note"),
 		"n": () => focus("#note"),
 		"a": () => menu("[data-key=a]"),
+		"x": () => { const r = document.activeElement.closest(".choosable"); if (r) one("input", r).click(); return !!r; },
 		"?": () => { const d = one("#keys"); if (d && !d.open) d.showModal(); return !!d; },
 	};
 	document.addEventListener("keydown", (event) => {
@@ -157,6 +158,12 @@
 		if (event.key === "Enter" && (event.metaKey || event.ctrlKey) && event.target.form) {
 			event.preventDefault();
 			event.target.form.requestSubmit(one("[data-save]", event.target.form) || undefined);
+			return;
+		}
+		const beside = event.key === "Enter" && event.target.matches("input") && event.target.closest(".with-button");
+		if (beside) { // the button beside the field, not the first of the form
+			event.preventDefault();
+			one("button", beside).click();
 			return;
 		}
 		if (event.key === "Escape") {
@@ -206,6 +213,36 @@
 		if (event.target.matches("select[data-theme-select]")) choose(event.target.value);
 	});
 
+	// Many at once: a range with shift, and what is chosen stays chosen when the list is made anew.
+
+	const boxes = () => all("input[form=many][name=mailbox]");
+	const chosen = new Set();
+	let lastBox = null;
+	function tellChosen() {
+		const every = one("#choose-all"), count = one("#many-count");
+		if (count) count.textContent = every && every.checked ? "All chosen" : `${chosen.size} chosen`;
+	}
+	function noteChosen() {
+		for (const b of boxes()) if (b.checked) chosen.add(b.value); else chosen.delete(b.value);
+		tellChosen();
+	}
+	function keepChosen() {
+		for (const b of boxes()) b.checked = chosen.has(b.value);
+		tellChosen();
+	}
+	document.addEventListener("click", (event) => {
+		const box = event.target.closest("input[form=many][name=mailbox]");
+		if (!box) return;
+		const from = boxes().findIndex((b) => b.value === lastBox), to = boxes().indexOf(box);
+		if (event.shiftKey && from >= 0) boxes().slice(Math.min(from, to), Math.max(from, to) + 1).forEach((b) => { b.checked = box.checked; });
+		lastBox = box.value;
+	});
+	document.addEventListener("change", (event) => {
+		if (event.target.id === "choose-all") for (const b of boxes()) b.checked = event.target.checked;
+		else if (event.target.matches("input[form=many][name=mailbox]:not(:checked)")) { const every = one("#choose-all"); if (every) every.checked = false; }
+		if (event.target.matches("#choose-all, input[form=many]")) noteChosen();
+	});
+
 	// Forms keep what was typed, through reloads and detours, until it is saved.
 
 	const memory = (form) => `typed:${location.pathname}:${form.dataset.keep}`;
@@ -238,6 +275,7 @@
 	document.addEventListener("DOMContentLoaded", () => {
 		paint(); tellTimes(); findPlace();
 		for (const f of all("form[data-keep]")) recall(f);
+		noteChosen();
 		if (one("#issues")) one("#issues").closest(".listing").addEventListener("pointermove", () => { pointerAt = Date.now(); }, { passive: true });
 		const body = document.body;
 		body.addEventListener("htmx:sseBeforeMessage", (event) => { event.preventDefault(); live(event); });
@@ -251,6 +289,7 @@
 		});
 		body.addEventListener("htmx:afterSwap", (event) => {
 			tellTimes(event.detail.target.isConnected ? event.detail.target.parentElement || document : document);
+			if (chosen.size) keepChosen();
 			paint();
 			const thing = one("#thing[data-chosen]");
 			if (thing && event.detail.target.id === "thing") {

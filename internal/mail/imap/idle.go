@@ -23,14 +23,8 @@ func (c *Client) Idle(ctx context.Context, atMost time.Duration) (news bool, err
 	}
 	defer c.inUse.Unlock()
 	defer c.guard(ctx)()
-	if broken := c.broken.Load(); broken != nil {
-		return false, broken
-	}
-	if c.news {
+	if c.news && c.Usable() {
 		return true, nil
-	}
-	if !c.Has("IDLE") {
-		return false, &mail.Refusal{Protocol: postroom.IMAP, Phase: mail.PhaseIdle, Err: ErrNoIdle}
 	}
 	defer c.lex.release()
 	end := time.Now().Add(atMost)
@@ -41,8 +35,8 @@ func (c *Client) Idle(ctx context.Context, atMost time.Duration) (news bool, err
 	if err != nil {
 		return c.news, err
 	}
-	var ended reply
-	if err := c.listen(ctx, tag, end, &ended); err != nil {
+	ended := new(reply)
+	if err := c.listen(ctx, tag, end, ended); err != nil {
 		return c.news, err
 	}
 	return c.news, c.endIdle(ctx, tag, ended)
@@ -51,6 +45,12 @@ func (c *Client) Idle(ctx context.Context, atMost time.Duration) (news bool, err
 // beginIdle and endIdle stand apart from the wait between them, so that the stack
 // of a goroutine that waits stays small: tens of thousands do.
 func (c *Client) beginIdle(ctx context.Context) (tag string, err error) {
+	if broken := c.broken.Load(); broken != nil {
+		return "", broken
+	}
+	if !c.Has("IDLE") {
+		return "", &mail.Refusal{Protocol: postroom.IMAP, Phase: mail.PhaseIdle, Err: ErrNoIdle}
+	}
 	tag, _, err = c.send(ctx, mail.PhaseIdle, []arg{{text: "IDLE"}})
 	if err != nil {
 		return "", err
@@ -67,17 +67,18 @@ func (c *Client) beginIdle(ctx context.Context) (tag string, err error) {
 }
 
 // endIdle says DONE, unless the server has ended the command by itself.
-func (c *Client) endIdle(ctx context.Context, tag string, ended reply) error {
+func (c *Client) endIdle(ctx context.Context, tag string, ended *reply) error {
 	if ended.status == "" {
 		if err := c.write(ctx, mail.PhaseIdle, []byte("DONE\r\n"), []byte("DONE")); err != nil {
 			return err
 		}
-		var err error
-		if ended, err = c.await(ctx, mail.PhaseIdle, tag, nil, nil); err != nil {
+		r, err := c.await(ctx, mail.PhaseIdle, tag, nil, nil)
+		if err != nil {
 			return err
 		}
+		*ended = r
 	}
-	return c.refusal(mail.PhaseIdle, ended)
+	return c.refusal(mail.PhaseIdle, *ended)
 }
 
 // ErrNoIdle is the cause when a server does not offer IDLE.

@@ -52,9 +52,8 @@ func (x *wire) fill() error {
 }
 
 // receive reads at least one byte into p, or fails.
-func (x *wire) receive(p []byte) (int, error) {
+func (x *wire) receive(p []byte) (n int, err error) {
 	began := time.Now()
-	defer func() { x.budget -= time.Since(began) }()
 	deadline := began.Add(min(x.patience, max(x.budget, 0)))
 	if !x.until.IsZero() && x.until.Before(deadline) {
 		deadline = x.until
@@ -66,18 +65,20 @@ func (x *wire) receive(p []byte) (int, error) {
 		x.armed()
 	}
 	for range 100 {
-		n, err := x.conn.Read(p)
-		if n > 0 {
-			return n, nil
-		}
-		if errors.Is(err, io.EOF) {
-			return 0, io.ErrUnexpectedEOF
-		}
-		if err != nil {
-			return 0, err
+		if n, err = x.conn.Read(p); n > 0 || err != nil {
+			break
 		}
 	}
-	return 0, errNoProgress
+	x.budget -= time.Since(began)
+	switch {
+	case n > 0:
+		return n, nil
+	case errors.Is(err, io.EOF):
+		return 0, io.ErrUnexpectedEOF
+	case err == nil:
+		return 0, errNoProgress
+	}
+	return 0, err
 }
 
 // rest waits for a byte, if nothing is unread, and the buffer has been given back.

@@ -161,7 +161,7 @@ func (p *process) handler(ctx context.Context, figures *figures) http.Handler {
 	}
 	people := &web.Server{
 		Door: p.door, Reader: reader, Issues: p.issues, Mailboxes: p.mailboxes, PublicURL: p.PublicURL, Proxies: p.Proxies,
-		Notice: p.notice, Restored: p.aftermath.restored, ForgetRestored: p.aftermath.forget, Stopping: ctx.Done(), Log: p.Log,
+		Notice: p.notice, ReadImport: importReader(programs), Restored: p.aftermath.restored, ForgetRestored: p.aftermath.forget, Stopping: ctx.Done(), Log: p.Log,
 	}
 	mux := http.NewServeMux()
 	mux.Handle(api.Prefix+"/", programs.Handler())

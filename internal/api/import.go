@@ -61,6 +61,12 @@ func (s *Server) importMailboxes(ctx context.Context, v postroom.Viewer, in *imp
 	return answerOf(shown, nil)
 }
 
+// Line reads one mailbox of an import as POST /mailboxes takes it, decoded from JSON
+// with numbers as they are written ([json.Decoder.UseNumber]).
+func (s *Server) Line(ctx context.Context, members map[string]any) mailbox.Line {
+	return s.line(ctx, maps.Clone(members))
+}
+
 // line reads one mailbox of an import; what is wrong with it is the line's own
 // matter. The members are the line's from now on.
 func (s *Server) line(ctx context.Context, members map[string]any) (l mailbox.Line) {

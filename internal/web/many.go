@@ -184,7 +184,14 @@ func manySentence(action mailbox.Action, all, failed int) (string, badge) {
 	case action == mailbox.ActionTest && failed == 0:
 		return things + " tested. Everything works.", badge{"tick", "", "good"}
 	case action == mailbox.ActionTest:
-		return things + " tested: with " + good + " everything works, with " + bad + " something does not.", badge{"warning", "", "bad"}
+		works, not := " work, ", " do not."
+		if all-failed == 1 {
+			works = " works, "
+		}
+		if failed == 1 {
+			not = " does not."
+		}
+		return things + " tested: " + good + works + bad + not, badge{"warning", "", "bad"}
 	case failed == 0:
 		return things + " " + did + ".", badge{"tick", "", "good"}
 	}

@@ -72,10 +72,10 @@ func TestManySentence(t *testing.T) {
 		action      mailbox.Action
 		all, failed int
 	}{
-		"12 mailboxes tested. Everything works.":                                    {mailbox.ActionTest, 12, 0},
-		"12 mailboxes tested: with 11 everything works, with 1 something does not.": {mailbox.ActionTest, 12, 1},
-		"1 mailbox paused.":                 {mailbox.ActionPause, 1, 0},
-		"8 of 10 mailboxes changed, 2 not.": {mailbox.ActionChange, 10, 2},
+		"12 mailboxes tested. Everything works.":    {mailbox.ActionTest, 12, 0},
+		"12 mailboxes tested: 11 work, 1 does not.": {mailbox.ActionTest, 12, 1},
+		"1 mailbox paused.":                         {mailbox.ActionPause, 1, 0},
+		"8 of 10 mailboxes changed, 2 not.":         {mailbox.ActionChange, 10, 2},
 	} {
 		if got, _ := manySentence(c.action, c.all, c.failed); got != want {
 			t.Errorf("manySentence = %q, want %q", got, want)

@@ -69,7 +69,7 @@ func openEmptyOffice(t *testing.T) *office {
 	o := &office{T: t, db: db, desk: &issue.Desk{Store: db}, door: &access.Door{Store: db}, links: make(map[postroom.UserID]string), boxes: make(map[postroom.MailboxID]*box)}
 	secrets := make(map[postroom.MailboxID]postroom.Secret)
 	server := &Server{
-		Door: o.door, Reader: db.Reader(), Issues: o.desk, Log: slog.New(slog.NewTextHandler(t.Output(), nil)),
+		Door: o.door, Reader: db.Reader(), Issues: o.desk, ReadImport: readList, Log: slog.New(slog.NewTextHandler(t.Output(), nil)),
 		Mailboxes: &mailbox.Desk{
 			Store: db,
 			Seal: func(id postroom.MailboxID, secret postroom.Secret) ([]byte, error) {
@@ -357,6 +357,11 @@ func (b *browser) do(method, path string, form url.Values, header ...string) ans
 	for i := 0; i+1 < len(header); i += 2 {
 		r.Header.Set(header[i], header[i+1])
 	}
+	return b.send(r)
+}
+
+func (b *browser) send(r *http.Request) answer {
+	b.Helper()
 	w, err := b.Do(r)
 	if err != nil {
 		b.Fatal(err)

@@ -32,6 +32,8 @@ type Server struct {
 	Proxies []netip.Prefix
 	// Notice is what everybody should know, or administrators; nil: there is nothing.
 	Notice func(admin bool) *Notice
+	// ReadImport reads a list of mailboxes; what is wrong with a line is its own matter.
+	ReadImport func(ctx context.Context, text []byte) ([]ImportLine, error)
 	// Restored is what was put back and not looked at yet; nil: nothing ever is.
 	Restored func(context.Context) (r Restored, ok bool, err error)
 	// ForgetRestored says that it was looked at.
@@ -92,6 +94,8 @@ func (s *Server) Handler() http.Handler {
 	admin("POST /mailboxes", s.addMailbox)
 	admin("POST /mailboxes/test", s.testMailbox)
 	admin("POST /mailboxes/many", s.changeMany)
+	admin("GET "+importAddress, s.showImport)
+	admin("POST "+importAddress, s.importMailboxes)
 	admin("GET /mailboxes/{id}/settings", s.showMailboxSettings)
 	admin("POST /mailboxes/{id}/settings", s.changeMailbox)
 	admin("POST /mailboxes/{id}/test", s.testSettings)

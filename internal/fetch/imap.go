@@ -172,7 +172,7 @@ func uidsOf(names []postroom.Name) []uint32 {
 func (s *imapSession) follow(ctx context.Context) error {
 	for look := true; ; {
 		if look {
-			if err := s.passAll(ctx); err != nil {
+			if err := apart(func() error { return s.passAll(ctx) }); err != nil {
 				return err
 			}
 		}
@@ -184,7 +184,8 @@ func (s *imapSession) follow(ctx context.Context) error {
 			return nil
 		}
 		if !look {
-			if look, err = s.hasChanged(ctx); err != nil {
+			err := apart(func() (err error) { look, err = s.hasChanged(ctx); return err })
+			if err != nil {
 				return err
 			}
 		}
@@ -196,20 +197,41 @@ func (s *imapSession) follow(ctx context.Context) error {
 func (s *imapSession) listen(ctx context.Context, sweep time.Time) (look bool, err error) {
 	for {
 		if s.wantsCompare() {
-			if err := s.compareAll(ctx); err != nil {
+			if err := apart(func() error { return s.compareAll(ctx) }); err != nil {
 				return false, err
 			}
 		}
 		if news, err := s.news(ctx, sweep); err != nil || !news {
 			return false, err
 		}
-		if more, err := s.pass(ctx, s.m.Incoming.Folders[0]); err != nil || more {
-			return true, err
-		}
-		if did, err := s.tend(ctx); err != nil || did {
-			return true, err
+		err := apart(func() (err error) { look, err = s.catchUp(ctx); return err })
+		if err != nil || look {
+			return look, err
 		}
 	}
+}
+
+// catchUp brings in what is new in the first folder, and does what is due.
+func (s *imapSession) catchUp(ctx context.Context) (look bool, err error) {
+	if more, err := s.pass(ctx, s.m.Incoming.Folders[0]); err != nil || more {
+		return true, err
+	}
+	return s.tend(ctx)
+}
+
+// sooner is sweep, or when something is to be done before it.
+func (s *imapSession) sooner(ctx context.Context, sweep time.Time) (time.Time, error) {
+	next, ok, err := s.nextWork(ctx)
+	if err != nil {
+		return sweep, err
+	}
+	if ok && next.Before(sweep) {
+		sweep = next
+	}
+	if until, limited := s.seat.Until(); limited && until.Before(sweep) {
+		sweep = until
+	}
+	return sweep, nil
 }
 
 // mayIdle says whether the server tells of news by itself.
@@ -228,15 +250,9 @@ const (
 // folder, or until somebody nudges; then it is true. It is false when it is time
 // to look at every folder: at sweep, or when something is due to be tried again.
 func (s *imapSession) news(ctx context.Context, sweep time.Time) (bool, error) {
-	next, ok, err := s.nextWork(ctx)
+	err := apart(func() (err error) { sweep, err = s.sooner(ctx, sweep); return err })
 	if err != nil {
 		return false, err
-	}
-	if ok && next.Before(sweep) {
-		sweep = next
-	}
-	if until, limited := s.seat.Until(); limited && until.Before(sweep) {
-		sweep = until
 	}
 	wait := max(time.Until(sweep), 50*time.Millisecond) // the database's clock may be behind ours
 	if s.mayIdle() {

@@ -29,13 +29,16 @@ type leash struct {
 // leashScript asks the server to stop until it does, because a signal that comes
 // before it is ready for signals is lost, and after ten seconds it insists. What
 // the server leaves running then follows: Dovecot lets its connections live on.
+// Cyrus asks its whole process group to end, which is ours too; that ends no wait.
 const leashScript = `
 signal=$1; dir=$2; shift 2
 ulimit -n "$(ulimit -H -n)" 2>/dev/null
 exec 3<&0
 "$@" </dev/null 3<&- &
 server=$!
+trap : TERM
 (
+	trap : TERM
 	read -r word <&3
 	[ "$word" = keep ] && : >"$dir/keep"
 	tries=0
@@ -46,9 +49,9 @@ server=$!
 	done
 ) &
 watcher=$!
-wait "$server"
+while kill -s 0 "$server" 2>/dev/null; do wait "$server"; done
 : >"$dir/ended"
-wait "$watcher"
+while kill -s 0 "$watcher" 2>/dev/null; do wait "$watcher"; done
 trap '' TERM
 kill -s TERM 0
 [ -e "$dir/keep" ] || rm -rf "$dir"

@@ -72,6 +72,10 @@ func TestReport(t *testing.T) {
 			skipping("SKIPPED, NOT INSTALLED: dovecot"),
 			true, false, []string{"NOT INSTALLED: dovecot", "FAILED: tests were skipped"}, "",
 		},
+		"what the machine does not permit is said, and no failure": {
+			skipping("SKIPPED, NOT PERMITTED HERE: mount"),
+			true, true, []string{"SKIPPED, NOT PERMITTED HERE: mount (1 tests)\n"}, "FAILED",
+		},
 		"no test is a failure":         {[]string{"start -", "skip -"}, false, false, []string{"no test ran"}, ""},
 		"an input of nothing fails":    {nil, false, false, []string{"no test ran"}, ""},
 		"skipped alone is no test ran": {skipping("short")[:5], false, false, []string{"no test ran"}, ""},

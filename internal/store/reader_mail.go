@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"time"
 
 	"github.com/postroom/postroom"
 )
@@ -18,23 +19,27 @@ type MailView struct {
 	SizeBytes int64 // of the raw
 	Issue     postroom.IssueID
 	Entry     postroom.EntryID
+	// LetGoAt is when the original was let go, as the mailbox keeps originals for so
+	// many days; zero: it is here.
+	LetGoAt time.Time
 }
 
 const mailColumns = `m.id, m.raw, m.message_id, m.digest, m.subject, m.from_name, m.from_address, m.sent_at, m.received_at,
-	m.kind, m.kind_reason, m.facts, m.body, m.size_bytes, e.issue, e.id`
+	m.kind, m.kind_reason, m.facts, m.body, m.size_bytes, e.issue, e.id,
+	(select r.expired_at from raw r where r.id = m.raw)`
 
 // scanMail reads mailColumns.
 func (r *Reader) scanMail(row interface{ Scan(...any) error }) (MailView, error) {
 	var v MailView
 	var from postroom.Address
-	var sentAt, receivedAt sql.NullInt64
+	var sentAt, receivedAt, letGo sql.NullInt64
 	var digest, body []byte
 	var facts string
 	if err := row.Scan(&v.ID, &v.Raw, &v.MessageID, &digest, &v.Subject, &from.Name, &from.Address, &sentAt, &receivedAt,
-		&v.Kind, &v.KindReason, &facts, &body, &v.SizeBytes, &v.Issue, &v.Entry); err != nil {
+		&v.Kind, &v.KindReason, &facts, &body, &v.SizeBytes, &v.Issue, &v.Entry, &letGo); err != nil {
 		return MailView{}, err
 	}
-	v.Date, v.Received = fromMicros(sentAt), fromMicros(receivedAt)
+	v.Date, v.Received, v.LetGoAt = fromMicros(sentAt), fromMicros(receivedAt), fromMicros(letGo)
 	copy(v.Digest[:], digest)
 	text, err := unpackBody(body)
 	if err != nil {

@@ -38,6 +38,8 @@ type mailView struct {
 	Kind       string // what wrote it, when that was nobody
 	KindReason string
 	Size       string
+	CameTo     string  // the mailboxes, where there are several
+	LetGo      *moment // when the original was let go; nil: it is here
 }
 
 // A fileView is an attachment as a chip.
@@ -80,12 +82,35 @@ func (s *Server) entry(l store.EntryLine) entryView {
 		}
 		v.Files = append(v.Files, fileView{nameOf(a), size(a.SizeBytes), fmt.Sprintf("/mails/%s/attachments/%d", m.ID, a.N)})
 	}
+	v.CameTo = cameTo(l.Mailboxes)
+	if !m.LetGoAt.IsZero() {
+		at := tell(m.LetGoAt, s.now())
+		v.LetGo = &at
+	}
 	v.ShowHTML = v.HasHTML && (len(v.Text) == 0 || inline)
 	if m.Kind != postroom.KindPerson && m.Kind != postroom.KindList {
 		v.Kind, v.KindReason = kindWords(m.Kind), m.KindReason
 	}
 	e.Mail = v
 	return e
+}
+
+// cameTo names the mailboxes that a mail came to, where there are several.
+func cameTo(boxes []store.MailboxName) string {
+	if len(boxes) < 2 {
+		return ""
+	}
+	words := ""
+	for i, m := range boxes {
+		switch {
+		case i == len(boxes)-1:
+			words += " and "
+		case i > 0:
+			words += ", "
+		}
+		words += m.Name
+	}
+	return words
 }
 
 // namedPictures are the content ids that the cid: addresses of an HTML text name;

@@ -183,6 +183,13 @@ func (s *Server) downloadAttachment(w http.ResponseWriter, r *http.Request, by v
 			Explanation: "This mail has no such attachment.", Remedy: "Open the mail and choose one of its attachments.",
 		}
 	}
+	if !m.LetGoAt.IsZero() { // says why it is not here
+		if raw, _, err := s.Reader.OpenRaw(r.Context(), by.Viewer, id); err != nil {
+			return err
+		} else if err := raw.Close(); err != nil {
+			return err
+		}
+	}
 	h := w.Header()
 	h.Set("Content-Type", "application/octet-stream")
 	h.Set("Content-Disposition", disposition(nameOf(m.Attachments[i])))

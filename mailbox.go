@@ -22,8 +22,8 @@ type Mailbox struct {
 	// RawRetentionDays is how many days the exact bytes of a mail are kept after it
 	// arrived; 0: for ever. What was understood of it stays.
 	RawRetentionDays int
-	Visibility  Visibility
-	Owner       UserID // 0: nobody
+	Visibility       Visibility
+	Owner            UserID // 0: nobody
 
 	State         MailboxState
 	StateSince    time.Time

@@ -42,13 +42,13 @@ type crooked struct {
 	port     int
 	protocol postroom.Protocol
 	server   string
-	preauth  string // what is said to the server so that its client need not sign in
 
 	listener net.Listener
 	group    sync.WaitGroup
 
 	mu          sync.Mutex // guards what follows
 	twist       twist      // nil: everything passes as it is
+	preauth     string     // what is said to the server so that its client need not sign in
 	connections int
 	open        map[net.Conn]bool
 }
@@ -83,6 +83,13 @@ func (c *crooked) cut() {
 	for conn := range c.open {
 		conn.Close()
 	}
+}
+
+// knows has the server greet clients as known, after these words in their name.
+func (c *crooked) knows(words string) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.preauth = words
 }
 
 func (c *crooked) accept() {
@@ -138,7 +145,10 @@ func (c *crooked) down(x *exchange, client, server net.Conn) {
 		c.mu.Unlock()
 	}()
 	r := bufio.NewReader(server)
-	if c.preauth != "" && !c.signIn(r, server, client) {
+	c.mu.Lock()
+	preauth := c.preauth
+	c.mu.Unlock()
+	if preauth != "" && !signIn(preauth, r, server, client) {
 		return
 	}
 	for {
@@ -165,11 +175,11 @@ func (c *crooked) down(x *exchange, client, server net.Conn) {
 }
 
 // signIn speaks for a client that is greeted as known.
-func (c *crooked) signIn(r *bufio.Reader, server, client net.Conn) bool {
+func signIn(words string, r *bufio.Reader, server, client net.Conn) bool {
 	if _, err := r.ReadString('\n'); err != nil {
 		return false
 	}
-	if _, err := io.WriteString(server, c.preauth); err != nil {
+	if _, err := io.WriteString(server, words); err != nil {
 		return false
 	}
 	for {

@@ -138,7 +138,7 @@ func TestOddIMAPServersAreRead(t *testing.T) {
 				s.t.Errorf("IDLE was tried %d times", times)
 			}
 		}},
-		"a greeting that knows us": {mailbox: func(s *oddScene, _ *postroom.Mailbox) { s.line.preauth = "X LOGIN " + simUser + " secret\r\n" }},
+		"a greeting that knows us": {mailbox: func(s *oddScene, _ *postroom.Mailbox) { s.line.knows("X LOGIN " + simUser + " secret\r\n") }},
 		"a folder in modified UTF-7": {
 			letters: func(s *oddScene) { s.into("Entwürfe/März", 0, 5) },
 			mailbox: func(_ *oddScene, m *postroom.Mailbox) { m.Incoming.Folders = []string{"Entwürfe/März"} },

@@ -1,11 +1,13 @@
 package web
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"io"
 	"net/http"
+	"slices"
 	"strings"
 
 	"github.com/postroom/postroom"
@@ -53,6 +55,13 @@ type importLineView struct {
 	Remedy  string
 }
 
+func (l importLineView) trouble() int {
+	if l.Result.Tone == "bad" {
+		return 1
+	}
+	return 0
+}
+
 // showImport handles GET /mailboxes/import.
 func (s *Server) showImport(w http.ResponseWriter, r *http.Request, by visitor) error {
 	return s.render(w, r, http.StatusOK, importPageView(importPage{frame: s.importFrame(by)}))
@@ -66,11 +75,9 @@ func (s *Server) importFrame(by visitor) frame {
 // comes with both steps, so that nothing of it is kept in between.
 func (s *Server) importMailboxes(w http.ResponseWriter, r *http.Request, by visitor) error {
 	p := importPage{frame: s.importFrame(by)}
-	done := false
 	lines, err := s.importLines(r)
 	if err == nil {
-		done = r.PostFormValue("do") == "connect"
-		p.Found, err = s.importThem(r.Context(), by, lines, done)
+		p.Found, err = s.importThem(r.Context(), by, lines, r.PostFormValue("do") == "connect")
 	}
 	status := http.StatusOK
 	if err != nil {
@@ -135,6 +142,9 @@ func (s *Server) importThem(ctx context.Context, by visitor, all []ImportLine, d
 		}
 		v.Lines = append(v.Lines, s.importLine(ctx, all[i].Number, result, done))
 	}
+	slices.SortStableFunc(v.Lines, func(a, b importLineView) int { // trouble first
+		return cmp.Compare(b.trouble(), a.trouble())
+	})
 	if hidden > 0 {
 		v.Hidden = number(hidden)
 	}

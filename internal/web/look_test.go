@@ -35,7 +35,7 @@ func TestPagesFit(t *testing.T) {
 		"mailboxes": "/mailboxes", "mailbox": "/mailboxes/" + support.ID.String(), "refused": "/mailboxes/3", "delayed": "/mailboxes/4",
 		"arrivals": "/mailboxes/" + support.ID.String() + "/arrivals?state=quarantined",
 		"connect":  "/mailboxes/new", "mailbox-settings": "/mailboxes/" + support.ID.String() + "/settings",
-		"rescan":   "/mailboxes/" + support.ID.String() + "/rescan/found",
+		"rescan": "/mailboxes/" + support.ID.String() + "/rescan/found", "import": importAddress,
 		"settings": "/settings", "not-here": "/nothing",
 	}
 	if err := chromedp.Do(ctx, chromedp.Navigate(o.links[o.admin.ID])); err != nil {

@@ -7,7 +7,10 @@ import (
 	"testing"
 	"time"
 
+	"github.com/chromedp/chromedp"
+
 	"github.com/postroom/postroom"
+	"github.com/postroom/postroom/internal/testbed"
 )
 
 // typedWith returns the form of a mailbox with some fields filled in otherwise.
@@ -97,4 +100,32 @@ func TestAKeptPasswordGoesToItsOwnServerOnly(t *testing.T) {
 	if a := b.post(at+"/test", typed); a.status != http.StatusOK || strings.Contains(a.body, "another one") {
 		t.Errorf("a test with a typed password to send with = %d\n%s", a.status, a.body)
 	}
+}
+
+func TestTheFormInTheBrowser(t *testing.T) {
+	ctx := testbed.Chromium(t)
+	o := openOffice(t)
+	complaints := listenForComplaints(t, ctx)
+	old := o.box("Old", "the-old-address-of-the-whole-office@example.net")
+	if err := o.db.DeleteMailbox(t.Context(), old.ID, false); err != nil {
+		t.Fatal(err)
+	}
+	do(t, ctx, chromedp.EmulateViewport(360, 900), chromedp.Navigate(o.links[o.admin.ID]), chromedp.Navigate(o.site.URL+"/mailboxes/new"))
+	wait(t, ctx, "the script is there", `!!window.htmx`)
+	seen := func(selector string) string {
+		return `!!document.querySelector("` + selector + `").getClientRects().length`
+	}
+	wait(t, ctx, "everything is unfolded", `(document.querySelectorAll("details").forEach((d) => { d.open = true; }), true)`)
+	wait(t, ctx, "by IMAP mail can be moved", seen("#after-move")+" && "+seen("#incoming-folders")+" && !("+seen("#move-to")+") && !("+seen("#delete-warning")+")")
+	click(t, ctx, "#protocol-pop3")
+	click(t, ctx, "#after-delete")
+	wait(t, ctx, "by POP3 it cannot", "!("+seen("#after-move")+") && !("+seen("#incoming-folders")+") && "+seen("#delete-warning"))
+	do(t, ctx, chromedp.SendKeys(chromedp.CSS("#address"), old.Address), chromedp.SendKeys(chromedp.CSS("#credential-password"), "secret words"),
+		chromedp.SendKeys(chromedp.CSS("#incoming-host"), "pop.example.net"))
+	click(t, ctx, "button[data-save]")
+	wait(t, ctx, "it asks whether the mailbox continues", `document.querySelector("#answer").innerText.includes("was connected here before, until just now")`)
+	wait(t, ctx, "the page fits the screen", `document.documentElement.scrollWidth <= document.documentElement.clientWidth`)
+	click(t, ctx, `button[value="continue"]`)
+	wait(t, ctx, "it continues under its old address", `location.pathname === "/mailboxes/`+old.ID.String()+`" && document.body.innerText.includes("it is deleted there")`)
+	complaints.fail(t)
 }

@@ -238,6 +238,9 @@ func (s *Server) showMailbox(w http.ResponseWriter, r *http.Request, by visitor)
 	if err != nil {
 		return err
 	}
+	if target, _ := isHTMX(r); target == "places" && p.Places != nil {
+		return s.render(w, r, http.StatusOK, placesSection(p))
+	}
 	p.Live = live
 	return s.render(w, r, http.StatusOK, mailboxView(p))
 }

@@ -750,7 +750,7 @@ func mailboxView(p mailboxPage) templ.Component {
 				return templ_7745c5c3_Err
 			}
 			if p.Places != nil && p.Places.Lately {
-				templ_7745c5c3_Err = placesSection(*p.Places).Render(ctx, templ_7745c5c3_Buffer)
+				templ_7745c5c3_Err = placesSection(p).Render(ctx, templ_7745c5c3_Buffer)
 				if templ_7745c5c3_Err != nil {
 					return templ_7745c5c3_Err
 				}
@@ -816,7 +816,7 @@ func mailboxView(p mailboxPage) templ.Component {
 				return templ_7745c5c3_Err
 			}
 			if p.Places != nil && !p.Places.Lately {
-				templ_7745c5c3_Err = placesSection(*p.Places).Render(ctx, templ_7745c5c3_Buffer)
+				templ_7745c5c3_Err = placesSection(p).Render(ctx, templ_7745c5c3_Buffer)
 				if templ_7745c5c3_Err != nil {
 					return templ_7745c5c3_Err
 				}

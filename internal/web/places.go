@@ -36,6 +36,9 @@ const shownPlaces = 4
 
 // placesView is nil where a mailbox was only ever read in one place.
 func (s *Server) placesView(ctx context.Context, by visitor, id postroom.MailboxID) (*placesView, error) {
+	if moved, err := s.Reader.HasMoved(ctx, id); err != nil || !moved {
+		return nil, err // what follows counts every message
+	}
 	all, err := s.Mailboxes.Numberings(ctx, by.Viewer, id)
 	if err != nil {
 		return nil, err

@@ -83,7 +83,12 @@ func TestAMailboxThatMoved(t *testing.T) {
 	support.renumber(postroom.Numbering{Mailbox: support.ID, Protocol: postroom.IMAP, Host: "imap.b.example", Username: "support@example.net", Folder: "INBOX", UIDValidity: 7})
 	support.deliver(letter("a@example.org", "More", "Hello"), time.Now())
 	b.get(at).has(t, http.StatusOK, "Where this mailbox has been read", "0 known again, 1 new, 0 on the way. Nothing is doubled.",
-		"imap.b.example by IMAP, as support@example.net", "imap.example.net by IMAP", "1 brought in", "Another server.")
+		`id="places"`, "imap.b.example by IMAP, as support@example.net", "imap.example.net by IMAP", "1 brought in", "Another server.")
+	part := b.get(at, "HX-Request", "true", "HX-Target", "places")
+	part.has(t, http.StatusOK, "0 known again, 1 new")
+	if strings.Contains(part.body, "<html") {
+		t.Error("a refresh brings the whole page")
+	}
 }
 
 func TestWhatIsLeftToDoOnTheServerIsSaid(t *testing.T) {

@@ -294,15 +294,17 @@ func TestLedgerOfAMailboxThatIsRead(t *testing.T) {
 	ctx := context.Background()
 	d, _ := newDesk(t)
 	m := mustAdd(t, d, plain())
-	readWith(t, d, m, store.Comparison{OnServer: 7, Gone: 1, Arrivals: 8})
+	fence := readWith(t, d, m, store.Comparison{OnServer: 2, Gone: 1, Arrivals: 3})
+	book(t, d, fence, 3)
 	l, err := d.Ledger(ctx, admin(), m.ID)
-	if err != nil || l.Fault != nil || l.OnServer == nil || *l.OnServer != 7 || *l.Gone != 1 || !*l.Balanced || l.ComparedAt.IsZero() {
+	if err != nil || l.Fault != nil || l.OnServer == nil || *l.OnServer != 2 || *l.Gone != 1 || !*l.Balanced || l.ComparedAt.IsZero() {
 		t.Fatalf("ledger %+v, %v, want one that balances", l, err)
 	}
 	want := make(map[postroom.ArrivalState]int64)
 	for _, s := range postroom.ArrivalStates() {
 		want[s] = 0
 	}
+	want[postroom.ArrivalWaiting] = 3
 	if diff := cmp.Diff(want, l.Counts); diff != "" {
 		t.Errorf("counts are not a number for each state: %s", diff)
 	}
@@ -313,6 +315,51 @@ func TestLedgerOfAMailboxThatIsRead(t *testing.T) {
 	}
 	_, err = d.Ledger(ctx, admin(), m.ID+1)
 	wantFault(t, err, postroom.NotFound, "")
+}
+
+// book enters the messages 1 to count of a folder into the ledger.
+func book(t *testing.T, d *Desk, f store.Fence, count uint32) {
+	t.Helper()
+	n, err := d.Store.BeginNumbering(t.Context(), f, postroom.Numbering{Mailbox: f.Mailbox, Protocol: postroom.IMAP, Host: "imap.example.net", Username: "u", Folder: "INBOX", UIDValidity: 1})
+	if err != nil {
+		t.Fatal(err)
+	}
+	var names []store.Listed
+	for uid := uint32(1); uid <= count; uid++ {
+		names = append(names, store.Listed{Name: postroom.Name{UID: uid}, State: postroom.ArrivalWaiting})
+	}
+	if err := d.Store.BookNames(t.Context(), f, n, names, count); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func TestALedgerCanBeAddedUpRightAfterMailHasCome(t *testing.T) {
+	d, _ := newDesk(t)
+	m := mustAdd(t, d, plain())
+	fence := readWith(t, d, m, store.Comparison{})
+	if l, err := d.Ledger(t.Context(), admin(), m.ID); err != nil || l.OnServer == nil || *l.OnServer != 0 {
+		t.Fatalf("ledger %+v, %v, want an empty one", l, err)
+	}
+	book(t, d, fence, 3)
+	d.Wake = func() {
+		if err := d.Store.RecordComparison(t.Context(), fence, store.Comparison{OnServer: 3, Arrivals: 3}); err != nil {
+			t.Error(err)
+		}
+	}
+	l, err := d.Ledger(t.Context(), admin(), m.ID)
+	if err != nil || l.OnServer == nil || *l.OnServer != 3 || *l.Gone != 0 || l.Counts[postroom.ArrivalWaiting] != 3 {
+		t.Errorf("ledger %+v, %v, want 3 waiting and 3 on the server", l, err)
+	}
+}
+
+func TestALedgerComesToAnEndWhileMailKeepsComing(t *testing.T) {
+	d, _ := newDesk(t)
+	m := mustAdd(t, d, plain())
+	book(t, d, readWith(t, d, m, store.Comparison{OnServer: 1, Arrivals: 1}), 2)
+	l, err := d.Ledger(t.Context(), admin(), m.ID)
+	if err != nil || l.Fault != nil || l.OnServer == nil || *l.OnServer != 1 || l.Counts[postroom.ArrivalWaiting] != 2 {
+		t.Errorf("ledger %+v, %v, want the counts of now beside the last comparison", l, err)
+	}
 }
 
 func TestLedgerThatDoesNotBalance(t *testing.T) {

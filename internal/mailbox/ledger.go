@@ -30,11 +30,13 @@ const (
 	comparisonLimit = 20 * time.Second      // how long an active mailbox may take to answer
 	troubledLimit   = 4 * time.Second       // and one that is in trouble
 	comparisonLook  = 50 * time.Millisecond // between two looks whether the answer is there
+	comparisonTries = 3                     // how often it is compared anew because more has arrived meanwhile
 )
 
 // Ledger holds the server's own list of a mailbox against its arrivals. The node
 // that reads the mailbox does so in its own session; where it cannot, the ledger
-// says why and gives the counts alone.
+// says why and gives the counts alone. A comparison that knew fewer arrivals than
+// there are now is made anew, so that the figures can be added up.
 func (d *Desk) Ledger(ctx context.Context, by postroom.Viewer, id postroom.MailboxID) (Ledger, error) {
 	m, err := d.ledgerOf(ctx, by, id)
 	if err != nil {
@@ -44,8 +46,15 @@ func (d *Desk) Ledger(ctx context.Context, by postroom.Viewer, id postroom.Mailb
 	if err != nil {
 		return Ledger{}, err
 	}
-	l := Ledger{Fault: c.Fault, ComparedAt: c.ComparedAt}
-	if l.Counts, err = d.counts(ctx, id); err != nil || c.Fault != nil {
+	counts, err := d.counts(ctx, id)
+	for try := 0; try < comparisonTries && err == nil && c.Fault == nil && total(counts) != c.Arrivals; try++ {
+		if c, err = d.compareAnew(ctx, m); err != nil {
+			break
+		}
+		counts, err = d.counts(ctx, id)
+	}
+	l := Ledger{Counts: counts, Fault: c.Fault, ComparedAt: c.ComparedAt}
+	if err != nil || c.Fault != nil {
 		return l, err
 	}
 	balanced := c.Balanced()
@@ -80,6 +89,13 @@ func (d *Desk) counts(ctx context.Context, id postroom.MailboxID) (map[postroom.
 		counts[s] += 0
 	}
 	return counts, nil
+}
+
+func total(counts map[postroom.ArrivalState]int64) (sum int64) {
+	for _, n := range counts {
+		sum += n
+	}
+	return sum
 }
 
 // compare returns a comparison that is fresh, or one with the Fault that says why

@@ -53,8 +53,14 @@ func (x Explainer) Explain(err error, m postroom.Mailbox, c Credential, hasWorke
 	}
 	f := x.Catalogue.Explain(failure)
 	speaks, protocol := speaks(r.Reply)
-	if f != nil && f.Class == postroom.Unknown && r.Phase == mail.PhaseGreeting && speaks != "" && protocol != in.Protocol {
+	if f == nil || r.Phase != mail.PhaseGreeting || speaks == "" || protocol == in.Protocol {
+		return f
+	}
+	switch f.Class {
+	case postroom.Unknown:
 		return strangers(*f, in.ServerSettings, speaks, hasWorked)
+	case postroom.ProtocolMismatch:
+		f.Field, f.Explanation = "incoming.protocol", whoAnswers(in.ServerSettings, speaks)
 	}
 	return f
 }
@@ -85,9 +91,13 @@ func strangers(f postroom.Fault, s postroom.ServerSettings, speaks string, hasWo
 	if f.Kind = postroom.NeedsRepair; hasWorked {
 		f.Kind = postroom.Delayed // what was right yesterday: more often somebody is at work there
 	}
-	f.Explanation = fmt.Sprintf("What answers at %s, port %d, is %s.", s.Host, s.Port, speaks)
+	f.Explanation = whoAnswers(s, speaks)
 	f.Remedy = "Check the name of the incoming server, the port, and whether the mailbox is to be read by IMAP or by POP3."
 	return &f
+}
+
+func whoAnswers(s postroom.ServerSettings, speaks string) string {
+	return fmt.Sprintf("What answers at %s, port %d, is %s.", s.Host, s.Port, speaks)
 }
 
 var (

@@ -53,3 +53,24 @@ func TestExplain(t *testing.T) {
 		t.Errorf("fault %+v for a stop, want none", f)
 	}
 }
+
+func TestAServerOfTheOtherProtocolIsNamed(t *testing.T) {
+	tests := map[string]struct {
+		protocol     postroom.Protocol
+		greeting     string
+		words, field string
+	}{
+		"POP3 where IMAP was chosen": {postroom.IMAP, "+OK Dovecot ready.", "is a POP3 server", "incoming.protocol"},
+		"IMAP where POP3 was chosen": {postroom.POP3, "* OK [CAPABILITY IMAP4rev1] ready.", "is an IMAP server", "incoming.protocol"},
+		"SMTP":                       {postroom.IMAP, "220 mail.example.net ESMTP", "is a server for sending mail", "incoming.port"},
+	}
+	for name, test := range tests {
+		m := plain()
+		m.Incoming.Protocol = test.protocol
+		err := &mail.Refusal{Protocol: test.protocol, Phase: mail.PhaseGreeting, Reply: test.greeting}
+		f := explainer().Explain(err, m, password("x"), false)
+		if f == nil || f.Class != postroom.ProtocolMismatch || !strings.Contains(f.Explanation, test.words) || f.Field != test.field {
+			t.Errorf("%s: fault %+v, want %q at %s", name, f, test.words, test.field)
+		}
+	}
+}

@@ -170,16 +170,16 @@ func (r *test) dealAfterImport() {
 	var detail string
 	switch r.m.AfterImport {
 	case postroom.AfterImportMarkRead:
-		detail = "Mail is marked as read."
+		detail = "Once a mail is here, it is marked as read."
 	case postroom.AfterImportMove:
-		detail = "Mail is moved to " + quote(r.m.MoveTo) + ", which is made if it is not there."
+		detail = "Once a mail is here, it is moved to " + quote(r.m.MoveTo) + ", which is made if it is not there."
 		if !r.client.Has("MOVE") && !r.client.Has("UIDPLUS") {
-			detail = "Mail is copied to " + quote(r.m.MoveTo) + " and marked as deleted where it was: the server can neither move messages nor remove single ones."
+			detail = "Once a mail is here, it is copied to " + quote(r.m.MoveTo) + " and marked as deleted where it was: the server can neither move messages nor remove single ones."
 		}
 	case postroom.AfterImportDelete:
-		detail = "Mail is deleted."
+		detail = "Once a mail is here, it is deleted there."
 		if !r.client.Has("UIDPLUS") {
-			detail = "Mail is marked as deleted, and stays until a mail program cleans up: the server cannot remove single messages."
+			detail = "Once a mail is here, it is marked as deleted, and stays until a mail program cleans up: the server cannot remove single messages."
 		}
 	default:
 		return

@@ -169,7 +169,7 @@ func (r *test) dealAfterPOP3(client *pop3.Client) bool {
 	days, expires := client.Expire()
 	switch keep := r.m.AfterImport != postroom.AfterImportDelete; {
 	case !keep:
-		r.good(StepAfterImport, since, "Mail is deleted.")
+		r.good(StepAfterImport, since, "Once a mail is here, it is deleted there.")
 	case expires && days == 0:
 		return r.bad(StepAfterImport, since, "", &postroom.Fault{
 			Kind: postroom.NeedsRepair, Class: postroom.Unknown, FixBy: postroom.FixByUser, Field: "after_import",

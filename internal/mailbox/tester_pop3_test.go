@@ -69,7 +69,7 @@ func TestPOP3AsServersDiffer(t *testing.T) {
 		"TOP refused":           {count: 1, faults: simulator.Faults{Replies: map[string]string{"TOP": "-ERR not today"}}, steps: "connection greeting sign_in folder message news", words: "does not show a header"},
 		"kept where it expires": {count: 1, faults: simulator.Faults{POP3: simulator.POP3Faults{Expire: "0"}}, steps: "connection greeting sign_in folder message ✕after_import", class: postroom.Unknown, words: "deletes every message that was fetched"},
 		"deleted where it expires": {count: 1, faults: simulator.Faults{POP3: simulator.POP3Faults{Expire: "0"}}, steps: "connection greeting sign_in folder message after_import news",
-			change: func(m *postroom.Mailbox) { m.AfterImport = postroom.AfterImportDelete }, words: "Mail is deleted."},
+			change: func(m *postroom.Mailbox) { m.AfterImport = postroom.AfterImportDelete }, words: "Once a mail is here, it is deleted there."},
 		"kept for a month":       {count: 1, faults: simulator.Faults{POP3: simulator.POP3Faults{Expire: "30"}}, steps: "connection greeting sign_in folder message after_import news", words: "deletes it after 30 days"},
 		"nobody signs in twice":  {faults: simulator.Faults{POP3: simulator.POP3Faults{LoginDelay: 15 * time.Minute}}, steps: "connection greeting sign_in folder news", words: "looks every 15 minutes: the server lets nobody"},
 		"a wrong password":       {change: func(m *postroom.Mailbox) { m.Incoming.Username = "nobody" }, steps: "connection greeting ✕sign_in", class: postroom.BadCredentials, words: "refused this password"},

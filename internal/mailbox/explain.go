@@ -60,7 +60,10 @@ func (x Explainer) Explain(err error, m postroom.Mailbox, c Credential, hasWorke
 	case postroom.Unknown:
 		return strangers(*f, in.ServerSettings, speaks, hasWorked)
 	case postroom.ProtocolMismatch:
-		f.Field, f.Explanation = "incoming.protocol", whoAnswers(in.ServerSettings, speaks)
+		f.Explanation = whoAnswers(in.ServerSettings, speaks)
+		if f.Field = "incoming.port"; protocol != "" {
+			f.Field = "incoming.protocol"
+		}
 	}
 	return f
 }

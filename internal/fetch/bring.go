@@ -131,7 +131,7 @@ func (b *batch) take(ctx context.Context, t told, body io.Reader) error {
 		return err
 	}
 	b.isReading, b.taken[t.Name] = false, true
-	if m.Unjudged && b.byDate && !b.w.m.Start.Covers(t.InternalDate, received) {
+	if m.Unjudged && (b.byDate || b.w.cameBack(t.Name)) && !b.w.m.Start.Covers(t.InternalDate, received) {
 		return b.w.beforeStart(ctx, m.ID, one.Raw)
 	}
 	b.brought = append(b.brought, one)

@@ -2,6 +2,7 @@ package fetch
 
 import (
 	"context"
+	"slices"
 
 	"github.com/postroom/postroom"
 	"github.com/postroom/postroom/internal/store"
@@ -16,10 +17,28 @@ func (w *watch) judge(ctx context.Context, f *folder, names []store.Listed) erro
 			names[i].State, names[i].Reason = postroom.ArrivalBeforeStart, atProofWords
 		}
 	}
-	if !w.judgesByDate(f) {
+	if w.judgesByDate(f) {
+		return w.judgeByDate(ctx, names)
+	}
+	back := slices.DeleteFunc(slices.Clone(names), func(l store.Listed) bool { return !w.cameBack(l.Name) })
+	if len(back) == 0 {
 		return nil
 	}
-	return w.judgeByDate(ctx, names)
+	if err := w.judgeByDate(ctx, back); err != nil {
+		return err
+	}
+	for i := range names {
+		if w.cameBack(names[i].Name) {
+			names[i], back = back[0], back[1:]
+		}
+	}
+	return nil
+}
+
+// cameBack says whether a name was shown before, and not for a while: it may be new
+// mail, or what was there when the mailbox was connected. The dates decide.
+func (w *watch) cameBack(n postroom.Name) bool {
+	return n.Occurrence > 0 && w.m.Start.Kind == postroom.StartNow
 }
 
 const atProofWords = "It was in the folder when the mailbox was connected."

@@ -31,7 +31,7 @@ const (
 
 	// earlierFacts are those of an earlierArrival, of the arrival a.
 	earlierFacts = `a.id, a.state, coalesce(a.mail, 0), a.after_import, a.after_folder,
-		(select n.ended_at is not null from numbering n where n.id = a.numbering),
+		(select n.ended_at is not null from numbering n where n.id = a.numbering) or a.gone_at is not null,
 		a.kept_at is null and (select r.raw_retention_days > 0 from mailbox r where r.id = a.mailbox)`
 
 	// What was deleted in a mailbox of the same address stays deleted, whoever may see
@@ -50,7 +50,7 @@ type earlierArrival struct {
 	state    postroom.ArrivalState
 	mail     postroom.MailID
 	policy   policy
-	hasEnded bool // its numbering: the server calls the message otherwise now
+	hasEnded bool // its numbering, or its name is gone: the server calls the message otherwise now
 	hasLetGo bool // of its bytes, because they had been kept for long enough
 }
 

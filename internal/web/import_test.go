@@ -101,6 +101,7 @@ func TestImportSentence(t *testing.T) {
 }
 
 func TestBringInManyInTheBrowser(t *testing.T) {
+	t.Parallel()
 	ctx := testbed.Chromium(t)
 	o := openOffice(t)
 	complaints := listenForComplaints(t, ctx)

@@ -23,6 +23,7 @@ import (
 // the screen, none breaks its own Content-Security-Policy, and no script fails.
 // With POSTROOM_SCREENSHOTS=DIR the pictures are kept there, for people to look at.
 func TestPagesFit(t *testing.T) {
+	t.Parallel()
 	ctx := testbed.Chromium(t)
 	o := openOffice(t)
 	support := o.fill(time.Now())

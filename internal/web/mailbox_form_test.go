@@ -103,6 +103,7 @@ func TestAKeptPasswordGoesToItsOwnServerOnly(t *testing.T) {
 }
 
 func TestTheFormInTheBrowser(t *testing.T) {
+	t.Parallel()
 	ctx := testbed.Chromium(t)
 	o := openOffice(t)
 	complaints := listenForComplaints(t, ctx)

@@ -84,6 +84,7 @@ func TestManySentence(t *testing.T) {
 }
 
 func TestChoosingManyInTheBrowser(t *testing.T) {
+	t.Parallel()
 	ctx := testbed.Chromium(t)
 	o := openOffice(t)
 	complaints := listenForComplaints(t, ctx)

@@ -98,6 +98,7 @@ func TestWhatARescanHasDone(t *testing.T) {
 }
 
 func TestARescanInTheBrowser(t *testing.T) {
+	t.Parallel()
 	ctx := testbed.Chromium(t)
 	o := openOffice(t)
 	complaints := listenForComplaints(t, ctx)

@@ -42,6 +42,9 @@ func (db *DB) EraseDeleted(ctx context.Context, before time.Time, limit int) (er
 	return erased, nil
 }
 
+// erasedForGood is the reason of an arrival whose issue cannot be recovered.
+const erasedForGood = "Its issue was deleted for good."
+
 const eraseIssue = `
 	update issue set subject = '', requester_name = '', requester_address = '', preview = '', assignee = null, erased_at = db_now(),
 		entries = (select count(*) from entry where issue = $1)
@@ -61,7 +64,7 @@ func (t *tx) eraseIssue(id postroom.IssueID, nothing []byte) error {
 			return err
 		}
 	}
-	if err := t.exec(deleteArrivals, int64(id), "Its issue was deleted for good."); err != nil {
+	if err := t.exec(deleteArrivals, int64(id), erasedForGood); err != nil {
 		return err
 	}
 	rows, err = t.rows(`select mail from entry where issue = $1 and mail is not null`, int64(id))

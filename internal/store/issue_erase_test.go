@@ -114,6 +114,10 @@ func TestMailOfARemovedMailboxComesBeforeItIsErased(t *testing.T) {
 		box := p.mailbox("support")
 		p.put(box, "first", letterOf("first"))
 		p.must(db.DeleteMailbox(ctx, box, true))
+		counts, err := db.ArrivalCounts(ctx, box)
+		if err != nil || counts[postroom.ArrivalFiled] != 0 || counts[postroom.ArrivalDeleted] != 1 {
+			t.Errorf("arrivals %v, %v, want one deleted with its issue", counts, err)
+		}
 		back := p.mailbox("support")
 		_, filed := p.put(back, "first, again", letterOf("first"))
 		wantFiled(t, "erased with its mailbox", filed, postroom.ArrivalDuplicate, 0, false)

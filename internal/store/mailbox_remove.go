@@ -29,6 +29,14 @@ const (
 		where o.issue = issue.id and o.mailbox <> $1 and b.deleted_at is null)
 	  and (deleted_at is null or deleted_at > cast($2 as bigint))
 	returning id`
+
+	// The mail of those issues, so that the ledger does not call it filed until it is
+	// erased.
+	deleteTheirArrivals = `
+	update arrival
+	set state = 'deleted', reason = $3, settled_at = db_now()
+	where mailbox = $1 and state = 'filed' and exists (
+		select 1 from entry e join issue i on i.id = e.issue where e.id = arrival.entry and i.deleted_at <= cast($2 as bigint))`
 )
 
 // DeleteMailbox removes a mailbox from sight and destroys what opens it; its
@@ -62,22 +70,22 @@ func (db *DB) DeleteMailbox(ctx context.Context, id postroom.MailboxID, erase bo
 }
 
 func (t *tx) eraseIssues(id postroom.MailboxID, now int64) error {
-	rows, err := t.rows(eraseIssues, int64(id), now-postroom.RecoverableFor.Microseconds())
+	long := now - postroom.RecoverableFor.Microseconds()
+	rows, err := t.rows(eraseIssues, int64(id), long)
 	if err != nil {
 		return err
 	}
-	defer rows.Close()
-	for rows.Next() {
-		var issue postroom.IssueID
-		if err := rows.Scan(&issue); err != nil {
-			return err
-		}
+	issues, err := scanIDs[postroom.IssueID](rows)
+	if err != nil {
+		return err
+	}
+	for _, issue := range issues {
 		t.event(postroom.Event{
 			ID:   fmt.Sprintf("issue.deleted:%s:%d", issue, now),
 			Type: postroom.EventIssueDeleted, At: at(now), Mailbox: id, Issue: issue,
 		})
 	}
-	return rows.Err()
+	return t.exec(deleteTheirArrivals, int64(id), long, erasedForGood)
 }
 
 const (

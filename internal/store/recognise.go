@@ -138,7 +138,8 @@ func (t *tx) delivered(f Filing, id postroom.MailID, now arrivalNow) (k known, h
 }
 
 // followEntry finds the issue of a known mail. One that is deleted counts as deleted
-// for its arrivals too: they are told a little later when a mailbox was removed.
+// for its arrivals too: those of a mailbox that was removed before are told a little
+// later.
 func (t *tx) followEntry(k *known) error {
 	var isDeleted bool
 	err := t.row(entryOfMail, k.mail).Scan(&k.entry, &k.issue, &isDeleted, &k.erased)

@@ -180,7 +180,7 @@ func (c *mailboxAddCmd) Run(ctx context.Context, t terminal) error {
 			return err
 		}
 		if made.Continued {
-			fmt.Fprintf(t.Err, "%s was here before and continues: its issues and its ledger are there again, and what arrived meanwhile is brought in. To begin afresh, remove it and add it with --new.\n", made.Address)
+			fmt.Fprintf(t.Err, "%s was here before and continues: its ledger is there again with the issues that were kept, and what arrived meanwhile is brought in. To begin afresh, remove it and add it with --new.\n", made.Address)
 		}
 		return c.outcome(ctx, t, client, made.Mailbox, c.Wait)
 	})

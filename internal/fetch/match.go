@@ -22,32 +22,18 @@ type matching struct {
 // together with its size: a UIDL that returns after absence, that has another size,
 // or that is listed more often than before is a new occurrence, because servers
 // give UIDLs out again (RFC 1939 section 7 forbids it). Where fewer are listed than
-// known, those whose bytes are not here stay: in doubt they are asked for.
+// known, those whose bytes are not here stay: in doubt they are asked for. Those
+// that stay are in the order in which they came.
 //
 // A size that nobody told is any size.
 func match(list []pop3.Message, known []store.ShownName) matching {
-	left := make(map[string][]store.ShownName)
+	staying, _ := holdAgainst(list, known, func(a, b store.ShownName) int {
+		return cmp.Or(notHereFirst(a.State)-notHereFirst(b.State), a.Name.Occurrence-b.Name.Occurrence)
+	})
+	stay := slices.DeleteFunc(slices.Clone(known), func(k store.ShownName) bool { return !staying[k.ID] })
+	staying, m := holdAgainst(list, stay, func(a, b store.ShownName) int { return a.Name.Occurrence - b.Name.Occurrence })
 	for _, k := range known {
-		left[k.Name.UIDL] = append(left[k.Name.UIDL], k)
-	}
-	for _, same := range left {
-		slices.SortStableFunc(same, func(a, b store.ShownName) int {
-			return cmp.Or(waitsFirst(a.State)-waitsFirst(b.State), a.Name.Occurrence-b.Name.Occurrence)
-		})
-	}
-	m := matching{names: make([]postroom.Name, len(list)), isNew: make([]bool, len(list))}
-	for i, l := range list {
-		same := left[l.UIDL]
-		at := slices.IndexFunc(same, func(k store.ShownName) bool { return isSameSize(k.ListedBytes, l.SizeBytes) })
-		if at < 0 {
-			m.names[i], m.isNew[i] = postroom.Name{UIDL: l.UIDL}, true
-			continue
-		}
-		m.names[i] = same[at].Name
-		left[l.UIDL] = slices.Delete(same, at, at+1)
-	}
-	for _, same := range left {
-		for _, k := range same {
+		if !staying[k.ID] {
 			m.gone = append(m.gone, k.ID)
 		}
 	}
@@ -55,11 +41,58 @@ func match(list []pop3.Message, known []store.ShownName) matching {
 	return m
 }
 
+// holdAgainst holds a list against what is known, of names that are alike in the given
+// order, and returns what is known of it.
+func holdAgainst(list []pop3.Message, known []store.ShownName, order func(a, b store.ShownName) int) (staying map[postroom.ArrivalID]bool, m matching) {
+	left := make(map[string][]store.ShownName)
+	for _, k := range known {
+		left[k.Name.UIDL] = append(left[k.Name.UIDL], k)
+	}
+	for _, same := range left {
+		slices.SortStableFunc(same, order)
+	}
+	staying = make(map[postroom.ArrivalID]bool, len(known))
+	m = matching{names: make([]postroom.Name, len(list)), isNew: make([]bool, len(list))}
+	for i, l := range list {
+		same := left[l.UIDL]
+		at := slices.IndexFunc(same, func(k store.ShownName) bool { return isSameSize(k.ListedBytes, l.SizeBytes) })
+		if at < 0 {
+			m.names[i], m.isNew[i] = postroom.Name{UIDL: l.UIDL}, true
+			continue
+		}
+		m.names[i], staying[same[at].ID] = same[at].Name, true
+		left[l.UIDL] = slices.Delete(same, at, at+1)
+	}
+	return staying, m
+}
+
+// sharedNames are the UIDLs that more than one message has, or had in the last list.
+func sharedNames(list []pop3.Message, known []store.ShownName) map[string]bool {
+	listed, shown := make(map[string]bool, len(list)), make(map[string]bool, len(known))
+	shared := make(map[string]bool)
+	for _, l := range list {
+		if listed[l.UIDL] {
+			shared[l.UIDL] = true
+		}
+		listed[l.UIDL] = true
+	}
+	for _, k := range known {
+		if shown[k.Name.UIDL] {
+			shared[k.Name.UIDL] = true
+		}
+		shown[k.Name.UIDL] = true
+	}
+	return shared
+}
+
 func isSameSize(a, b int64) bool { return a == b || a == 0 || b == 0 }
 
-func waitsFirst(s postroom.ArrivalState) int {
-	if s == postroom.ArrivalWaiting {
+func notHereFirst(s postroom.ArrivalState) int {
+	switch s {
+	case postroom.ArrivalWaiting:
 		return 0
+	case postroom.ArrivalFiled, postroom.ArrivalDuplicate, postroom.ArrivalIgnored, postroom.ArrivalDeleted:
+		return 2
 	}
 	return 1
 }

@@ -45,6 +45,10 @@ func TestMatch(t *testing.T) {
 			names: []postroom.Name{{UIDL: "a", Occurrence: 2}, {UIDL: "a", Occurrence: 3}, {UIDL: "a", Occurrence: 4}}, isNew: []bool{false, true, true}},
 		"of two that were alike, the one that is here has gone": {list: list{popMessage(1, 10, "a")}, known: known{shownName(1, "a", 0, 10, filed), shownName(2, "a", 1, 10, waiting)},
 			names: []postroom.Name{{UIDL: "a", Occurrence: 1}}, isNew: []bool{false}, gone: []postroom.ArrivalID{1}},
+		"of two that are alike, each stays what it was": {list: list{popMessage(1, 10, "a"), popMessage(2, 10, "a")}, known: known{shownName(1, "a", 0, 10, filed), shownName(2, "a", 1, 10, waiting)},
+			names: []postroom.Name{{UIDL: "a"}, {UIDL: "a", Occurrence: 1}}, isNew: []bool{false, false}},
+		"of two that were alike, the one that was set aside stays": {list: list{popMessage(1, 10, "a")}, known: known{shownName(1, "a", 0, 10, filed), shownName(2, "a", 1, 10, postroom.ArrivalQuarantined)},
+			names: []postroom.Name{{UIDL: "a", Occurrence: 1}}, isNew: []bool{false}, gone: []postroom.ArrivalID{1}},
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {

@@ -28,6 +28,7 @@ type listing struct {
 	numbering postroom.NumberingID  // in which names are; 0: not held against the ledger yet
 	names     []postroom.Name       // what the ledger calls each message
 	at        map[postroom.Name]int // where in messages
+	shared    map[string]bool       // UIDLs that tell no message from another
 }
 
 const (
@@ -141,6 +142,7 @@ func (s *popSession) bookNew(ctx context.Context, n postroom.Numbering, atOnce i
 		return err
 	}
 	m := match(l.messages, known)
+	l.shared = sharedNames(l.messages, known)
 	if uidls := m.newUIDLs(); len(uidls) > 0 {
 		last, err := s.ledger.LastOccurrences(ctx, n.ID, uidls)
 		if err != nil {

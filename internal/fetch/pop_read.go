@@ -101,5 +101,5 @@ func (s *popSession) retrieve(ctx context.Context, n postroom.Name, m pop3.Messa
 // be proven before it is deleted.
 func (s *popSession) isByContent(n postroom.Name) bool {
 	m, _ := s.message(n)
-	return strings.HasPrefix(n.UIDL, " ") || m.SizeBytes == 0
+	return strings.HasPrefix(n.UIDL, " ") || m.SizeBytes == 0 || s.listing.shared[n.UIDL]
 }

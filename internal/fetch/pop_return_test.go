@@ -79,3 +79,25 @@ func TestPOP3KeepsWhatWasToBeKeptWhenItComesBack(t *testing.T) {
 		t.Errorf("the server has %d messages, want the 4 that were brought in to be kept", n)
 	}
 }
+
+// Two messages that the server calls by one name, and that are equally long, may be
+// taken for one another. None is deleted that was not brought in.
+func TestPOP3DeletesNoneForAnotherOfTheSameName(t *testing.T) {
+	t.Parallel()
+	s := newPopScene(t, simulator.Options{}, simulator.POP3Options{})
+	s.pop.SetFaults(simUser, simulator.Faults{
+		POP3: simulator.POP3Faults{UIDLs: simulator.UIDLsShared}, RefuseUIDs: []uint32{2}, CutBefore: []string{"QUIT"},
+	})
+	s.fleet.FirstRetry = 500 * time.Millisecond
+	s.deliver(0, 4)
+	m := s.mailbox()
+	m.AfterImport = postroom.AfterImportDelete
+	id := s.add(m)
+	s.run()
+	s.has(id, map[postroom.ArrivalState]int64{postroom.ArrivalFiled: 3, postroom.ArrivalWaiting: 1})
+	s.until("QUIT was said", func() bool { return s.pop.Counts(simUser).Commands["QUIT"] > 0 })
+	s.pop.SetFaults(simUser, simulator.Faults{POP3: simulator.POP3Faults{UIDLs: simulator.UIDLsShared}})
+	s.has(id, map[postroom.ArrivalState]int64{postroom.ArrivalFiled: 4})
+	s.until("the server is empty", func() bool { return s.left() == 0 })
+	s.balances(id)
+}

@@ -48,6 +48,9 @@ func (s *Server) showHTML(w http.ResponseWriter, r *http.Request, by visitor) er
 		return err
 	}
 	pictures := picturesOf(m.Attachments)
+	if !m.LetGoAt.IsZero() {
+		pictures = nil // they went with the original
+	}
 	left, size := maxPictures, int64(0)
 	clean := s.safe.clean(m.HTML, func(contentID string) (int, bool) {
 		a, ok := pictures[bareContentID(contentID)]

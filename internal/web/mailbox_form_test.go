@@ -118,8 +118,11 @@ func TestTheFormInTheBrowser(t *testing.T) {
 	}
 	wait(t, ctx, "everything is unfolded", `(document.querySelectorAll("details").forEach((d) => { d.open = true; }), true)`)
 	wait(t, ctx, "by IMAP mail can be moved", seen("#after-move")+" && "+seen("#incoming-folders")+" && !("+seen("#move-to")+") && !("+seen("#delete-warning")+")")
+	click(t, ctx, "#after-move")
 	click(t, ctx, "#protocol-pop3")
+	wait(t, ctx, "a choice that is none any more says so", seen(".choose-again"))
 	click(t, ctx, "#after-delete")
+	wait(t, ctx, "and is settled", "!("+seen(".choose-again")+")")
 	wait(t, ctx, "by POP3 it cannot", "!("+seen("#after-move")+") && !("+seen("#incoming-folders")+") && "+seen("#delete-warning"))
 	do(t, ctx, chromedp.SendKeys(chromedp.CSS("#address"), old.Address), chromedp.SendKeys(chromedp.CSS("#credential-password"), "secret words"),
 		chromedp.SendKeys(chromedp.CSS("#incoming-host"), "pop.example.net"))

@@ -39,6 +39,8 @@ func TestARescan(t *testing.T) {
 		t.Error("an agent is shown the address of an administrator")
 	}
 
+	b.get("/issues?view=deleted&mailbox="+support.ID.String()).has(t, http.StatusOK, "Hello")
+
 	// It is done when an administrator confirms it.
 	refused := "This is not the address and the password of an administrator."
 	b.post(at+"/rescan", url.Values{"email": {"bob@example.net"}, "password": {ownPassword}}).has(t, http.StatusUnprocessableEntity, refused, "2 known, 3 on the server", `value="bob@example.net"`)

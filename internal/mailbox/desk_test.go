@@ -404,6 +404,29 @@ func TestLedgerWithoutTheServer(t *testing.T) {
 	}
 }
 
+func TestALedgerForgetsThatAMailboxWasPaused(t *testing.T) {
+	d, _ := newDesk(t)
+	m := mustAdd(t, d, plain())
+	fence := readWith(t, d, m, store.Comparison{})
+	answer := d.Wake
+	d.Wake = nil
+	if err := d.Pause(t.Context(), admin(), m.ID); err != nil {
+		t.Fatal(err)
+	}
+	pause := &postroom.Fault{Kind: postroom.Conflict, Explanation: "This mailbox is paused.", Remedy: "Resume it."}
+	if err := d.Store.RecordComparison(t.Context(), fence, store.Comparison{Fault: pause}); err != nil {
+		t.Fatal(err)
+	}
+	if err := d.Resume(t.Context(), admin(), m.ID); err != nil {
+		t.Fatal(err)
+	}
+	d.Wake = answer
+	l, err := d.Ledger(t.Context(), admin(), m.ID)
+	if err != nil || l.Fault != nil || l.Balanced == nil || !*l.Balanced {
+		t.Errorf("ledger %+v, %v, want what the server has now", l, err)
+	}
+}
+
 func TestLedgerIsForThoseWhoSeeTheMail(t *testing.T) {
 	ctx := context.Background()
 	d, _ := newDesk(t)

@@ -109,7 +109,8 @@ func (d *Desk) compare(ctx context.Context, m postroom.Mailbox) (store.Compariso
 	if err != nil {
 		return store.Comparison{}, err
 	}
-	if ok && now.Sub(last.ComparedAt) <= comparisonLasts && last.ComparedAt.After(m.UpdatedAt) {
+	isRecent := ok && now.Sub(last.ComparedAt) <= comparisonLasts && last.ComparedAt.After(m.UpdatedAt)
+	if isRecent && (last.Fault == nil || last.ComparedAt.After(m.StateSince)) { // no trouble of another state
 		return last, nil
 	}
 	return d.compareAnew(ctx, m)

@@ -105,6 +105,32 @@ func TestAfterImport(t *testing.T) {
 	}
 }
 
+// What looks alike is moved each for itself: two mails without a Message-ID that are
+// equally long, and two of one Message-ID.
+func TestAfterImportMovesWhatLooksAlike(t *testing.T) {
+	t.Parallel()
+	for name, field := range map[string]string{"without a Message-ID": "", "of one Message-ID": "Message-ID: <bell@example.org>\r\n"} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			s := newScene(t, simulator.Options{})
+			s.server.SetFaults("", simulator.Faults{HideCapabilities: []string{"MOVE"}})
+			m := s.mailbox()
+			m.AfterImport, m.MoveTo = postroom.AfterImportMove, "Done"
+			id := s.add(m)
+			s.run()
+			for n := range 3 {
+				s.deliverRaw(fmt.Appendf(nil, "From: door@example.org\r\nSubject: Bell\r\n%s\r\nThe bell of door %d rang.\r\n", field, n), time.Now())
+				s.has(id, map[postroom.ArrivalState]int64{postroom.ArrivalFiled: int64(n + 1)})
+				s.until("it is moved", func() bool { return len(s.server.Messages(simUser, "INBOX")) == 0 && s.dueLeft(id) == 0 })
+			}
+			if n := len(s.server.Messages(simUser, "Done")); n != 3 {
+				t.Errorf("%d messages were moved, want all 3", n)
+			}
+			s.balances(id)
+		})
+	}
+}
+
 // What was before the start, and what nobody has asked for, stays as it was.
 func TestAfterImportLeavesTheRestAlone(t *testing.T) {
 	t.Parallel()

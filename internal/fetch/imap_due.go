@@ -258,45 +258,6 @@ func (s *imapSession) withFolder(ctx context.Context, name string, do func() err
 	return do()
 }
 
-// copyMissing copies the messages that the target lacks: the process may have ended
-// after a copy and before that was recorded.
-func (s *imapSession) copyMissing(ctx context.Context, f *folder, due []store.Due, target string) error {
-	err := s.withFolder(ctx, target, func() error {
-		_, err := s.client.Examine(ctx, target)
-		return err
-	})
-	if err != nil {
-		return err
-	}
-	type content struct {
-		messageID string
-		sizeBytes int64
-	}
-	there := make(map[content]int)
-	var missing []store.Due
-	for _, d := range due {
-		c := content{d.MessageID, d.SizeBytes}
-		if _, asked := there[c]; !asked {
-			copies, err := s.client.CopiesOf(ctx, d.MessageID, d.SizeBytes)
-			if err != nil {
-				return err
-			}
-			there[c] = len(copies)
-		}
-		if there[c]--; there[c] < 0 {
-			missing = append(missing, d)
-		}
-	}
-	same, err := s.openForChange(ctx, f)
-	if err == nil && !same {
-		err = errChangedNumbering
-	}
-	if err != nil || len(missing) == 0 {
-		return err
-	}
-	return s.client.Copy(ctx, uidsOfDue(missing), target)
-}
-
 // errChangedNumbering ends a session in which a folder was counted anew between two
 // commands: the next one sees what there is.
 var errChangedNumbering = errors.New("the folder was counted anew meanwhile")

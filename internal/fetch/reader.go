@@ -47,6 +47,7 @@ type reader struct {
 	refused  bool      // the password was, at the last try
 	nextTry  time.Time // zero: at once
 	stopped  bool      // no try is planned: somebody must change something
+	openedAt time.Time // the last connection; zero: the last try did not get that far
 
 	wake chan struct{} // room for one
 
@@ -73,6 +74,12 @@ type reader struct {
 // interruption: a login that then dies at once is no success.
 const survival = time.Minute
 
+// hasSurvived says whether the last connection lived for long. To wait for a turn,
+// or for a server that does not open, is not to live.
+func (r *reader) hasSurvived() bool {
+	return !r.openedAt.IsZero() && time.Since(r.openedAt) > survival
+}
+
 // ownPause is between two tries when nothing is wrong with the mail server: it need
 // not be spared, and once the database is back all mailboxes are read again soon.
 var ownPause = work.Delay{First: time.Second, Max: 15 * time.Second}
@@ -86,7 +93,6 @@ func (r *reader) run(ctx context.Context) {
 		if !r.pause(ctx) {
 			return
 		}
-		began := time.Now()
 		err := r.sit(ctx)
 		switch {
 		case ctx.Err() != nil, errors.Is(err, errChanged), errors.Is(err, store.ErrFenced):
@@ -94,10 +100,11 @@ func (r *reader) run(ctx context.Context) {
 		case err == nil:
 			continue
 		}
-		if time.Since(began) > survival {
+		survived := r.hasSurvived()
+		if survived {
 			r.failures = 0
 		}
-		if err := r.note(ctx, err, time.Since(began) > survival); err != nil {
+		if err := r.note(ctx, err, survived); err != nil {
 			if errors.Is(err, store.ErrFenced) || ctx.Err() != nil {
 				return
 			}
@@ -150,7 +157,7 @@ func (r *reader) pause(ctx context.Context) bool {
 
 // sit opens the mailbox and reads it until something breaks or ctx ends.
 func (r *reader) sit(ctx context.Context) error {
-	r.isResting = false
+	r.isResting, r.openedAt = false, time.Time{}
 	if err := r.load(ctx); err != nil {
 		return err
 	}
@@ -172,7 +179,7 @@ func (r *reader) sit(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	r.turnedAway = 0
+	r.turnedAway, r.openedAt = 0, time.Now()
 	r.seat.Serve()
 	r.fleet.servers.opened(r.server(), r.m.ID, time.Now())
 	w.session = s

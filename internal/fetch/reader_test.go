@@ -1,0 +1,28 @@
+package fetch
+
+import (
+	"testing"
+	"testing/synctest"
+	"time"
+)
+
+// A mailbox may wait long for its turn, and a server may be slow to refuse. That is
+// no connection that has worked: the pauses between tries keep growing.
+func TestOnlyAConnectionSurvives(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := &reader{}
+		time.Sleep(2 * survival)
+		if r.hasSurvived() {
+			t.Error("a try that opened nothing has survived")
+		}
+		r.openedAt = time.Now()
+		time.Sleep(survival)
+		if r.hasSurvived() {
+			t.Error("a connection has survived after no more than the least")
+		}
+		time.Sleep(time.Second)
+		if !r.hasSurvived() {
+			t.Error("a connection of over a minute has not survived")
+		}
+	})
+}

@@ -117,7 +117,7 @@ func (r *reader) run(ctx context.Context) {
 // tries at once, unless the credential is refused for good. false: ctx has ended.
 func (r *reader) pause(ctx context.Context) bool {
 	for {
-		wait := time.Until(r.nextTry)
+		wait := max(time.Until(r.nextTry), time.Until(r.mayLogIn))
 		if !r.stopped && wait <= 0 {
 			return true
 		}

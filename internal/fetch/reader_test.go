@@ -26,3 +26,19 @@ func TestOnlyAConnectionSurvives(t *testing.T) {
 		}
 	})
 }
+
+// Whatever it is that has gone wrong meanwhile, a login delay (RFC 2449 section 6.5)
+// is waited for.
+func TestPauseKeepsTheLoginDelay(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		now := time.Now()
+		r := &reader{wake: make(chan struct{}, 1), nextTry: now.Add(time.Second)}
+		r.mayLogIn = now.Add(5 * time.Minute)
+		if !r.pause(t.Context()) {
+			t.Fatal("the pause has no end")
+		}
+		if paused := time.Since(now); paused < 5*time.Minute {
+			t.Errorf("the next try came after %v, before the server wants it", paused)
+		}
+	})
+}

@@ -39,11 +39,12 @@ func (c *Client) Retrieve(ctx context.Context, n int, take func(io.Reader) error
 	}
 	c.retrieved++
 	failure := take(b)
-	b.drop(maxUnread)
-	if b.failure != nil {
-		return b.failure
+	if failure != nil && b.failure == nil { // that is what went wrong, whatever the rest brings
+		b.drop(maxUnread)
+		return failure
 	}
-	return failure
+	b.drop(maxUnread)
+	return b.failure
 }
 
 // Top returns the header of a message, up to and with the empty line, by TOP (RFC

@@ -155,6 +155,20 @@ func TestWhatIsLeftUnread(t *testing.T) {
 	}
 }
 
+// What went wrong on this side is not the server's failure, though its connection
+// ends meanwhile.
+func TestRetrieveSaysWhatWentWrongFirst(t *testing.T) {
+	errStop := errors.New("the disk is full")
+	c := open(t, optionsFor(script(t, welcome()+"C: RETR 1\nR: \"+OK\\r\\nhello\\r\\n\"\ncut")))
+	err := c.Retrieve(t.Context(), 1, func(io.Reader) error { return errStop })
+	if !errors.Is(err, errStop) {
+		t.Errorf("Retrieve: %v, want what take said", err)
+	}
+	if c.Usable() {
+		t.Error("the connection is gone, and said to be usable")
+	}
+}
+
 func TestTop(t *testing.T) {
 	for name, test := range map[string]struct{ sent, want string }{
 		"the header only":           {"a: b\r\n\r\n.\r\n", "a: b\r\n\r\n"},

@@ -70,7 +70,11 @@ func (s *Server) Line(ctx context.Context, members map[string]any) mailbox.Line 
 // line reads one mailbox of an import; what is wrong with it is the line's own
 // matter. The members are the line's from now on.
 func (s *Server) line(ctx context.Context, members map[string]any) (l mailbox.Line) {
-	l.Address, _ = members["address"].(string)
+	address, isText := members["address"].(string)
+	if l.Address = address; !isText && members["address"] != nil {
+		l.Err = unfit("address", "The field “address” does not fit: expected string.", correctRequest)
+		return l
+	}
 	if l.NewCredentials, l.Err = takeCredentials(members); l.Err != nil {
 		return l
 	}

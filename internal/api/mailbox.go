@@ -324,10 +324,17 @@ func settled[T any](document any, within string) (result T, err error) {
 		var detail *huma.ErrorDetail
 		if errors.As(wrong, &detail) {
 			f := fieldFault(detail)
-			return result, unfit(strings.Trim(within+"."+f.Field, "."), f.Explanation, "Correct the patch; the document at "+Prefix+"/openapi.json shows the fields.")
+			return result, unfit(strings.Trim(within+"."+f.Field, "."), f.Explanation, correctRequest)
 		}
 	}
-	return result, json.Unmarshal(text, &result)
+	if text, err = json.Marshal(plain); err != nil { // 7.0 is 7
+		return result, err
+	}
+	if err := json.Unmarshal(text, &result); err != nil {
+		f := fieldFault(&huma.ErrorDetail{Message: err.Error()})
+		return result, unfit(strings.Trim(within+"."+f.Field, "."), f.Explanation, correctRequest)
+	}
+	return result, nil
 }
 
 type deleteMailboxInput struct {

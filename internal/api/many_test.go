@@ -77,6 +77,23 @@ func TestTheSameForManyMailboxes(t *testing.T) {
 	r.do(r.admin, "POST", "/mailboxes/bulk", `{"mailboxes":[`+strings.Join(many, ",")+`],"action":"pause"}`).refused(422, "mailboxes")
 }
 
+func TestNumbersThatNoFieldHoldsAreNoMistakeOfOurs(t *testing.T) {
+	r := newRig(t)
+	path := "/mailboxes/" + r.support.ID.String()
+	mailbox := `{"address":"new@example.net","incoming":{"host":"imap.example.net"},"credential":{"password":"` + secret + `"},"raw_retention_days":%s}`
+	r.do(r.admin, "PATCH", path, `{"raw_retention_days":1e30}`).refused(422, "raw_retention_days")
+	r.do(r.admin, "POST", "/mailboxes", fmt.Sprintf(mailbox, "1e30")).refused(422, "raw_retention_days")
+	line := func(m string) reply {
+		return r.do(r.admin, "POST", "/mailboxes/import", `{"dry_run":true,"mailboxes":[`+m+`]}`).want(200)
+	}
+	line(fmt.Sprintf(mailbox, "1e30")).has(map[string]any{"failed": 1, "results.0.fault.field": "raw_retention_days"})
+	line(fmt.Sprintf(mailbox, "7.0")).has(map[string]any{"failed": 0, "results.0.result": "created"})
+	said := line(`{"address":5}`).has(map[string]any{"failed": 1, "results.0.fault.field": "address"})
+	if text := fmt.Sprint(said.at("results.0.fault.explanation")); strings.Contains(text, "missing") {
+		t.Errorf("an address that is a number: %q", text)
+	}
+}
+
 func TestImportSaysWhatBecameOfEach(t *testing.T) {
 	r := newRig(t)
 	one := func(address, rest string) string {

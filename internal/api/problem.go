@@ -9,8 +9,10 @@ import (
 	"math"
 	"net/http"
 	"runtime/debug"
+	"slices"
 	"strconv"
 	"strings"
+	"unicode"
 
 	"github.com/danielgtaylor/huma/v2"
 
@@ -177,7 +179,7 @@ func translated(_ huma.Context, _ string, body any) (any, error) {
 		p.Explanation, p.Remedy, p.Errors = "The body of this request is not JSON.", "Check where it ends, its quotes and its commas.", nil
 	case m.Status == http.StatusUnprocessableEntity && len(p.Errors) > 0:
 		p.Field, p.Explanation = p.Errors[0].Field, p.Errors[0].Explanation
-		p.Remedy = "Correct the request; the document at " + Prefix + "/openapi.json shows its fields."
+		p.Remedy = correctRequest
 	default:
 		p.Explanation, p.Remedy = "This request could not be read.", "Send it again."
 	}
@@ -186,6 +188,8 @@ func translated(_ huma.Context, _ string, body any) (any, error) {
 	}
 	return p.complete(), nil
 }
+
+const correctRequest = "Correct the request; the document at " + Prefix + "/openapi.json shows its fields."
 
 // fieldFault names a field as the request does: body.incoming.port is incoming.port.
 func fieldFault(e *huma.ErrorDetail) FieldFault {
@@ -199,10 +203,23 @@ func fieldFault(e *huma.ErrorDetail) FieldFault {
 		name, _, _ := strings.Cut(strings.TrimPrefix(e.Message, "expected required property "), " ")
 		field = strings.Trim(field+"."+name, ".")
 		return FieldFault{field, "The field “" + field + "” is missing."}
+	case strings.HasPrefix(e.Message, "json: "):
+		field = fieldOfType(e.Message)
+		return FieldFault{field, "The field “" + field + "” holds something that does not fit into it."}
 	case strings.HasPrefix(e.Message, "expected value to match exactly one schema"):
 		return FieldFault{field, "The field “" + field + "” has none of the forms that it can have."}
 	case field == "":
 		return FieldFault{"", "The body does not fit: " + e.Message + "."}
 	}
 	return FieldFault{field, "The field “" + field + "” does not fit: " + e.Message + "."}
+}
+
+// fieldOfType is the field that the decoder names as “Go struct field
+// Draft.Settings.incoming.port of type int”: what begins with a capital is the name
+// of a type.
+func fieldOfType(message string) string {
+	_, path, _ := strings.Cut(message, "struct field ")
+	path, _, _ = strings.Cut(path, " ")
+	names := strings.FieldsFunc(path, func(r rune) bool { return r == '.' })
+	return strings.Join(slices.DeleteFunc(names, func(n string) bool { return unicode.IsUpper(rune(n[0])) }), ".")
 }

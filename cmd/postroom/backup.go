@@ -179,6 +179,9 @@ func writeBackup(ctx context.Context, w io.Writer, m manifest, sealed []byte, s 
 // disk, so that nobody takes half of it for the whole.
 func writeWhole(path string, fill func(io.Writer) error) (bytes int64, err error) {
 	f, err := os.CreateTemp(filepath.Dir(path), "."+filepath.Base(path)+".*.partial") // mode 0600
+	if errors.Is(err, fs.ErrNotExist) {
+		return 0, wrongUse{"There is no directory " + filepath.Dir(path) + "."}
+	}
 	if err != nil {
 		return 0, fmt.Errorf("write %s: %w", path, err)
 	}

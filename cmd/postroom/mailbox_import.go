@@ -3,12 +3,15 @@ package main
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"net/http"
 	"os"
 	"runtime"
 	"strings"
+	"syscall"
 	"text/tabwriter"
 
 	"github.com/postroom/postroom"
@@ -70,6 +73,9 @@ func (c *mailboxImportCmd) read(t terminal) ([]byte, error) {
 	in := t.In
 	if c.File != "-" {
 		file, err := os.Open(c.File)
+		if errors.Is(err, fs.ErrNotExist) {
+			return nil, wrongUse{"There is no file " + c.File + "."}
+		}
 		if err != nil {
 			return nil, fmt.Errorf("open the list: %w", err)
 		}
@@ -81,6 +87,8 @@ func (c *mailboxImportCmd) read(t terminal) ([]byte, error) {
 	}
 	text, err := io.ReadAll(io.LimitReader(in, maxImport+1))
 	switch {
+	case errors.Is(err, syscall.EISDIR):
+		return nil, wrongUse{c.File + " is a directory; name the file that lists the mailboxes."}
 	case err != nil:
 		return nil, fmt.Errorf("read the list: %w", err)
 	case len(text) > maxImport:

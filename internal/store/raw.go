@@ -309,7 +309,7 @@ func (db *DB) openRaw(ctx context.Context, id postroom.RawID) (body io.ReadClose
 
 func rawIsGone(explanation string) error {
 	return &postroom.Fault{
-		Kind: postroom.NotFound, Class: postroom.Unknown, FixBy: postroom.FixByWaiting,
+		Kind: postroom.NotFound, Class: postroom.Unknown, FixBy: postroom.FixByUser,
 		Explanation: explanation,
 		Remedy:      "Look for it on the mail server, if it is still there.",
 	}

@@ -295,7 +295,7 @@ func TestLedgerOfAMailboxThatIsRead(t *testing.T) {
 	d, _ := newDesk(t)
 	m := mustAdd(t, d, plain())
 	fence := readWith(t, d, m, store.Comparison{OnServer: 2, Gone: 1, Arrivals: 3})
-	book(t, d, fence, 3)
+	book(t, d, fence, postroom.ArrivalWaiting, 3)
 	l, err := d.Ledger(ctx, admin(), m.ID)
 	if err != nil || l.Fault != nil || l.OnServer == nil || *l.OnServer != 2 || *l.Gone != 1 || !*l.Balanced || l.ComparedAt.IsZero() {
 		t.Fatalf("ledger %+v, %v, want one that balances", l, err)
@@ -318,7 +318,7 @@ func TestLedgerOfAMailboxThatIsRead(t *testing.T) {
 }
 
 // book enters the messages 1 to count of a folder into the ledger.
-func book(t *testing.T, d *Desk, f store.Fence, count uint32) {
+func book(t *testing.T, d *Desk, f store.Fence, state postroom.ArrivalState, count uint32) {
 	t.Helper()
 	n, err := d.Store.BeginNumbering(t.Context(), f, postroom.Numbering{Mailbox: f.Mailbox, Protocol: postroom.IMAP, Host: "imap.example.net", Username: "u", Folder: "INBOX", UIDValidity: 1})
 	if err != nil {
@@ -326,7 +326,7 @@ func book(t *testing.T, d *Desk, f store.Fence, count uint32) {
 	}
 	var names []store.Listed
 	for uid := uint32(1); uid <= count; uid++ {
-		names = append(names, store.Listed{Name: postroom.Name{UID: uid}, State: postroom.ArrivalWaiting})
+		names = append(names, store.Listed{Name: postroom.Name{UID: uid}, State: state})
 	}
 	if err := d.Store.BookNames(t.Context(), f, n, names, count); err != nil {
 		t.Fatal(err)
@@ -340,7 +340,7 @@ func TestALedgerCanBeAddedUpRightAfterMailHasCome(t *testing.T) {
 	if l, err := d.Ledger(t.Context(), admin(), m.ID); err != nil || l.OnServer == nil || *l.OnServer != 0 {
 		t.Fatalf("ledger %+v, %v, want an empty one", l, err)
 	}
-	book(t, d, fence, 3)
+	book(t, d, fence, postroom.ArrivalWaiting, 3)
 	d.Wake = func() {
 		if err := d.Store.RecordComparison(t.Context(), fence, store.Comparison{OnServer: 3, Arrivals: 3}); err != nil {
 			t.Error(err)
@@ -355,7 +355,7 @@ func TestALedgerCanBeAddedUpRightAfterMailHasCome(t *testing.T) {
 func TestALedgerComesToAnEndWhileMailKeepsComing(t *testing.T) {
 	d, _ := newDesk(t)
 	m := mustAdd(t, d, plain())
-	book(t, d, readWith(t, d, m, store.Comparison{OnServer: 1, Arrivals: 1}), 2)
+	book(t, d, readWith(t, d, m, store.Comparison{OnServer: 1, Arrivals: 1}), postroom.ArrivalWaiting, 2)
 	l, err := d.Ledger(t.Context(), admin(), m.ID)
 	if err != nil || l.Fault != nil || l.OnServer == nil || *l.OnServer != 1 || l.Counts[postroom.ArrivalWaiting] != 2 {
 		t.Errorf("ledger %+v, %v, want the counts of now beside the last comparison", l, err)

@@ -57,12 +57,28 @@ func (d *Desk) Rescan(ctx context.Context, by postroom.Viewer, id postroom.Mailb
 	if c.Fault != nil || r.DryRun {
 		return found, nil
 	}
-	if earlier {
-		if m, err = d.Change(ctx, by, id, func(m *postroom.Mailbox) error { m.Start = *r.Start; return nil }, nil); err != nil {
-			return found, err
-		}
+	if !earlier {
+		found.Brought, found.Finished, err = d.bringMissing(ctx, m)
+		return found, err
 	}
-	found.Brought, found.Finished, err = d.bringMissing(ctx, m)
+	return d.bringEarlier(ctx, by, m, *r.Start, found)
+}
+
+// bringEarlier is bringMissing after the start was moved: what was before the start
+// is brought in too.
+func (d *Desk) bringEarlier(ctx context.Context, by postroom.Viewer, m postroom.Mailbox, start postroom.Start, found Rescan) (Rescan, error) {
+	before, err := d.counts(ctx, m.ID)
+	if err != nil {
+		return found, err
+	}
+	if m, err = d.Change(ctx, by, m.ID, func(m *postroom.Mailbox) error { m.Start = start; return nil }, nil); err != nil {
+		return found, err
+	}
+	if found.Brought, found.Finished, err = d.bringMissing(ctx, m); err != nil || !found.Finished {
+		return found, err
+	}
+	now, err := d.counts(ctx, m.ID)
+	found.Brought += max(before[postroom.ArrivalBeforeStart]-now[postroom.ArrivalBeforeStart], 0)
 	return found, err
 }
 

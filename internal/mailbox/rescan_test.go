@@ -75,8 +75,9 @@ func TestRescanWithAnEarlierStart(t *testing.T) {
 		}
 	}
 	earlier := time.Now().AddDate(-1, 0, 0)
-	if _, err := d.Rescan(ctx, admin(), m.ID, RescanRequest{Start: day(postroom.StartDate, earlier)}); err != nil {
-		t.Fatal(err)
+	book(t, d, fence, postroom.ArrivalBeforeStart, 3)
+	if done, err := d.Rescan(ctx, admin(), m.ID, RescanRequest{Start: day(postroom.StartDate, earlier)}); err != nil || done.Brought != 3 {
+		t.Fatalf("rescan %+v, %v, want the 3 that were before the start brought in", done, err)
 	}
 	if now, err := d.Store.Mailbox(ctx, m.ID); err != nil || now.Start.Kind != postroom.StartDate || now.Start.At.Sub(earlier).Abs() > time.Millisecond {
 		t.Errorf("start %+v, %v, want %v", now.Start, err, earlier)

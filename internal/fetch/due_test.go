@@ -215,6 +215,30 @@ func TestAfterImportChecksTheNumbering(t *testing.T) {
 	s.balances(id)
 }
 
+// A server that never says how it counts a folder may have given UIDs to other
+// messages meanwhile, and nobody could tell (RFC 3501 section 6.3.1).
+func TestAfterImportNeedsUIDVALIDITY(t *testing.T) {
+	t.Parallel()
+	s := newScene(t, simulator.Options{})
+	s.deliver(0, 3)
+	if err := s.server.RenumberAs(simUser, "INBOX", 0, 1); err != nil {
+		t.Fatal(err)
+	}
+	m := s.mailbox()
+	m.AfterImport = postroom.AfterImportDelete
+	id := s.add(m)
+	s.run()
+	s.has(id, map[postroom.ArrivalState]int64{postroom.ArrivalFiled: 3})
+	s.until("it is said", func() bool {
+		k, err := s.db.KeptMailbox(t.Context(), id)
+		return err == nil && k.Fault != nil && strings.Contains(k.Fault.Explanation, "does not say how it counts")
+	})
+	if n := len(s.server.Messages(simUser, "INBOX")); n != 3 {
+		t.Errorf("the server has %d messages, want all 3 left alone", n)
+	}
+	s.balances(id)
+}
+
 func TestAfterImportOnDovecot(t *testing.T) {
 	t.Parallel()
 	users := map[string]string{}

@@ -130,7 +130,7 @@ func (s *imapSession) openForChange(ctx context.Context, f *folder) (same bool, 
 	switch {
 	case err != nil:
 		return false, err
-	case status.UIDValidity == 0 && f.UIDValidity != 0:
+	case status.UIDValidity == 0:
 		return true, errNoValidity
 	case status.UIDValidity != f.UIDValidity:
 		return false, nil

@@ -85,7 +85,7 @@ func run(ctx context.Context, args []string, t terminal) int {
 		return exitWrongUse
 	}
 	if err := kctx.Run(); err != nil {
-		return complain(t.Err, err)
+		return complain(t.Err, orInterrupted(ctx, err))
 	}
 	return exitGood
 }
@@ -94,6 +94,19 @@ func run(ctx context.Context, args []string, t terminal) int {
 type wrongUse struct{ message string }
 
 func (w wrongUse) Error() string { return w.message }
+
+// orInterrupted is err in words, where it only says that somebody pressed Ctrl-C.
+func orInterrupted(ctx context.Context, err error) error {
+	if ctx.Err() == nil || !errors.Is(err, context.Canceled) && !errors.Is(err, context.Cause(ctx)) {
+		return err
+	}
+	return &postroom.Fault{
+		Kind: postroom.Conflict, Class: postroom.Unknown, FixBy: postroom.FixByUser,
+		Explanation: "This was interrupted before it was done.",
+		Remedy:      "What is done stays. The same command can be given again.",
+		Err:         err,
+	}
+}
 
 // complain says what went wrong in words for people, and returns the exit code.
 func complain(w io.Writer, err error) int {

@@ -116,7 +116,7 @@ func (c *mailboxListCmd) Run(ctx context.Context, t terminal) error {
 		if c.JSON {
 			return printList(t.Out, all, func(m api.Mailbox) api.Mailbox { return m })
 		}
-		return tellMailboxes(t.Out, all)
+		return tellMailboxes(t.Out, all, c.State)
 	})
 }
 

@@ -41,7 +41,12 @@ func when(at *time.Time) string {
 	return at.Local().Format(time.DateTime)
 }
 
-func tellMailboxes(w io.Writer, all []api.Mailbox) error {
+// tellMailboxes prints a list of mailboxes: all, or those in one state.
+func tellMailboxes(w io.Writer, all []api.Mailbox, state string) error {
+	if len(all) == 0 && state != "" {
+		_, err := fmt.Fprintln(w, "No mailbox is in this state.")
+		return err
+	}
 	if len(all) == 0 {
 		_, err := fmt.Fprintln(w, "There is no mailbox here yet. “postroom mailbox add” connects one.")
 		return err

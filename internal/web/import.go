@@ -62,6 +62,11 @@ func (l importLineView) trouble() int {
 	return 0
 }
 
+// importSample is a list of two mailboxes.
+const importSample = `address,name,host,password
+support@example.net,Support,imap.example.net,correct horse battery
+info@example.net,,imap.example.net,"with ""quotes"", and a comma"`
+
 // showImport handles GET /mailboxes/import.
 func (s *Server) showImport(w http.ResponseWriter, r *http.Request, by visitor) error {
 	return s.render(w, r, http.StatusOK, importPageView(importPage{frame: s.importFrame(by)}))

@@ -160,5 +160,5 @@ func TestImportChangesWhatIsHere(t *testing.T) {
 	wantWords(t, say(t, "", "mailbox", "import", file, "--data", data, "--dry-run"), exitGood, "others on this computer may read")
 	wantWords(t, say(t, list, "mailbox", "import", "-", "--data", data, "--yes"), exitGood, "1 continued")
 	wantWords(t, say(t, list, "mailbox", "import", "-", "--data", data), exitGood, "2 unchanged")
-	wantWords(t, say(t, "", "mailbox", "import", "nowhere.csv", "--data", data), exitFailed, "nowhere.csv")
+	wantWords(t, say(t, "", "mailbox", "import", "nowhere.csv", "--data", data), exitWrongUse, "no file nowhere.csv")
 }

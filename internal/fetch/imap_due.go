@@ -69,7 +69,10 @@ func (s *imapSession) act(ctx context.Context, f *folder, due []store.Due) error
 	same, err := s.openForChange(ctx, f)
 	switch {
 	case err == nil && !same:
-		return nil // the folder is counted anew: these are names of the past
+		// The folder is counted anew: these are names of the past. Should it not be,
+		// because the server counts in one way for whoever only reads and in another for
+		// whoever writes, nothing is changed, and not asked again at once.
+		return s.putOff(ctx, f, due, errChangedNumbering)
 	case s.wasRefused(err):
 		return s.putOff(ctx, f, due, err)
 	case err != nil:

@@ -163,6 +163,10 @@ func (s *popSession) quit(ctx context.Context) error {
 	return s.deleted(ctx)
 }
 
+// leastRest is between two visits of which the second has something to do: each is a
+// login, and filing may take its time.
+const leastRest = time.Second
+
 // leave plans the next visit. If nothing waits and nothing is due, a list that
 // tells the same as this one need not be looked at.
 func (s *popSession) leave(ctx context.Context, digest [sha256.Size]byte) error {
@@ -175,7 +179,7 @@ func (s *popSession) leave(ctx context.Context, digest [sha256.Size]byte) error 
 	s.quiet = digest
 	if ok {
 		s.quiet = [sha256.Size]byte{}
-		pause = min(pause, max(time.Until(next), 50*time.Millisecond)) // the database's clock may be behind ours
+		pause = min(pause, max(time.Until(next), leastRest))
 	}
 	s.rest(pause)
 	return nil

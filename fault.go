@@ -19,6 +19,11 @@ type Fault struct {
 	Explanation string
 	// Remedy is something that the reader can do today.
 	Remedy string
+	// Link is the page where Remedy is done; zero: there is none.
+	Link Link
+	// Others are further causes of the same failure, most likely first, each a clause
+	// such as "the normal account password was used".
+	Others []string
 	// Field names the setting that is wrong, as the API names it
 	// ("incoming.host"); empty when no single one is.
 	Field string
@@ -38,6 +43,13 @@ func (f *Fault) Error() string {
 }
 
 func (f *Fault) Unwrap() error { return f.Err }
+
+// A Link is a page of somebody else, such as a provider's, and the words that lead
+// there.
+type Link struct {
+	Words string
+	URL   string // https://…; empty: no link
+}
 
 // FaultOf returns the Fault in err's chain; ok is false when there is none.
 func FaultOf(err error) (f *Fault, ok bool) {

@@ -70,19 +70,34 @@ type Health struct {
 
 // Fault is a fault as the API shows it.
 type Fault struct {
-	Class       string `json:"class"`
-	Explanation string `json:"explanation"`
-	Remedy      string `json:"remedy"`
-	FixBy       string `json:"fix_by" enum:"user,mailbox_admin,app_admin,wait"`
-	Field       string `json:"field,omitempty" doc:"The setting that is wrong, where it is a single one."`
-	Reply       string `json:"reply,omitempty" doc:"What the server said, secrets removed."`
+	Class       string   `json:"class"`
+	Explanation string   `json:"explanation"`
+	Remedy      string   `json:"remedy"`
+	FixBy       string   `json:"fix_by" enum:"user,mailbox_admin,app_admin,wait"`
+	Field       string   `json:"field,omitempty" doc:"The setting that is wrong, where it is a single one."`
+	Reply       string   `json:"reply,omitempty" doc:"What the server said, secrets removed."`
+	Link        *Link    `json:"link,omitempty" doc:"The page where the remedy is done, where there is one."`
+	Others      []string `json:"others,omitempty" doc:"Further causes of the same failure, most likely first."`
+}
+
+// Link is a page of somebody else.
+type Link struct {
+	Words string `json:"words"`
+	URL   string `json:"url"`
 }
 
 func showFault(f *postroom.Fault) *Fault {
 	if f == nil {
 		return nil
 	}
-	return &Fault{string(f.Class), f.Explanation, f.Remedy, string(f.FixBy), f.Field, f.Reply}
+	shown := &Fault{
+		Class: string(f.Class), Explanation: f.Explanation, Remedy: f.Remedy, FixBy: string(f.FixBy),
+		Field: f.Field, Reply: f.Reply, Others: f.Others,
+	}
+	if f.Link.URL != "" {
+		shown.Link = &Link{f.Link.Words, f.Link.URL}
+	}
+	return shown
 }
 
 func showMailbox(m postroom.Mailbox) Mailbox {

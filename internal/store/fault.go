@@ -20,6 +20,9 @@ type keptFault struct {
 	FixBy        postroom.FixBy `json:"fix_by"`
 	Explanation  string         `json:"explanation"`
 	Remedy       string         `json:"remedy"`
+	LinkWords    string         `json:"link_words,omitempty"`
+	LinkURL      string         `json:"link_url,omitempty"`
+	Others       []string       `json:"others,omitempty"`
 	Field        string         `json:"field,omitempty"`
 	Reply        string         `json:"reply,omitempty"`
 	RetryAfterMS int64          `json:"retry_after_ms,omitempty"`
@@ -33,6 +36,7 @@ func packFault(f *postroom.Fault) sql.NullString {
 	text, err := json.Marshal(keptFault{
 		Kind: f.Kind, Class: f.Class, FixBy: f.FixBy,
 		Explanation: clip(f.Explanation, faultLimit), Remedy: clip(f.Remedy, faultLimit),
+		LinkWords: clip(f.Link.Words, 200), LinkURL: f.Link.URL, Others: f.Others,
 		Field: clip(f.Field, 200), Reply: clip(f.Reply, faultLimit), RetryAfterMS: f.RetryAfter.Milliseconds(),
 	})
 	if err != nil {
@@ -58,6 +62,7 @@ func unpackFault(text sql.NullString) *postroom.Fault {
 	}
 	return &postroom.Fault{
 		Kind: k.Kind, Class: k.Class, FixBy: k.FixBy, Explanation: k.Explanation, Remedy: k.Remedy,
+		Link: postroom.Link{Words: k.LinkWords, URL: k.LinkURL}, Others: k.Others,
 		Field: k.Field, Reply: k.Reply, RetryAfter: time.Duration(k.RetryAfterMS) * time.Millisecond,
 	}
 }

@@ -1,0 +1,85 @@
+package provider
+
+import (
+	"regexp"
+	"time"
+
+	"github.com/postroom/postroom"
+)
+
+// A Preset is what is known about one provider.
+type Preset struct {
+	ID   string // gmail, microsoft365, …; it does not change
+	Name string // as people call it
+
+	// Status is works, oauth_only, oauth_only_or_app_password, premium_only,
+	// bridge_only, no_protocols, migrating, migrated or ending.
+	Status string
+
+	Domains  []string // of addresses, exact, lower case, ASCII
+	Patterns []string // of domains, with * for any part
+	MX       []string // of mail exchangers, with * for any part, without a final dot
+
+	IMAP, POP3, SMTP []Server // the recommended one first; empty: not offered, or not known
+
+	LocalPartIsUser bool   // the user name is what stands before the @
+	UsernameNote    string // exceptions, in words; empty: none
+
+	AppPassword AppPassword
+	OAuth       *OAuth // nil: no sign-in that programs can use
+	// TakesPassword says whether programs may use the account's own password.
+	TakesPassword bool
+
+	EnableFirst EnableFirst
+	Changes     []Change // announced, the earliest first
+	Facts       []string // what saves people hours, each a sentence
+	Checked     string   // what was checked, and when
+}
+
+// A Server is one that a provider tells its customers to use.
+type Server struct {
+	Host string // may hold {domain}, which stands for that of the address
+	Port int
+	TLS  postroom.TLSPolicy
+}
+
+// An AppPassword is what a provider's app passwords are like.
+type AppPassword struct {
+	Offered  bool           // there are any
+	Required bool           // and programs that do not sign in by OAuth need one
+	Needs    string         // what has to be on before, in words
+	MakeURL  string         // where they are made; empty: not known
+	HelpURL  string         // the provider's own page about them
+	Format   string         // what they look like, in words
+	Shape    *regexp.Regexp // of one as it is shown; nil: none of its own. It never blocks.
+	Blanks   bool           // false: blanks and dashes within are for show only
+	Ends     string         // what ends one, in words
+}
+
+// OAuth is how programs sign in at a provider (RFC 6749).
+type OAuth struct {
+	AuthorizeURL, TokenURL, DeviceURL, RevokeURL, Issuer string
+	Scopes                                               map[postroom.Protocol][]string
+	ExtraParams                                          map[string]string
+	Mechanisms                                           []string // SASL
+}
+
+// EnableFirst is what has to be switched on before programs get in.
+type EnableFirst struct {
+	IMAP, POP, SMTP string // in words; empty: nothing, or not known
+	Where           string // the way through the provider's settings
+	URL             string
+}
+
+// A Change is something that a provider has announced.
+type Change struct {
+	On     time.Time // the day, UTC
+	Short  string    // a clause: "Exchange Online ends passwords for sending"
+	Words  string    // what happens then, a sentence
+	Remedy string    // what to do before
+	Source string    // the provider's page
+	// Concerns are the protocols it is about; empty: all.
+	Concerns []postroom.Protocol
+	// PasswordsOnly says that who signs in by OAuth is not concerned.
+	PasswordsOnly bool
+}

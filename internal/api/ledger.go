@@ -108,7 +108,7 @@ func (s *Server) testDraft(ctx context.Context, v postroom.Viewer, in *draftInpu
 	if err != nil {
 		return nil, err
 	}
-	report, err := s.Mailboxes.Test(ctx, v, m, c)
+	report, err := s.Mailboxes.Test(ctx, v, m, c, mailbox.TestOptions{})
 	return answerOf(showReport(report), err)
 }
 
@@ -117,6 +117,6 @@ func (s *Server) testMailbox(ctx context.Context, v postroom.Viewer, in *OfMailb
 	if err != nil {
 		return nil, err
 	}
-	report, err := s.Mailboxes.TestSaved(ctx, v, m.ID)
+	report, err := s.Mailboxes.TestSaved(ctx, v, m.ID, mailbox.TestOptions{})
 	return answerOf(showReport(report), err)
 }

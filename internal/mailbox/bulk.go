@@ -97,7 +97,7 @@ func (d *Desk) testAll(ctx context.Context, by postroom.Viewer, results []BulkRe
 				r.Err = notTested()
 				return nil
 			}
-			r.Report, r.Err = d.TestSaved(ctx, by, r.ID)
+			r.Report, r.Err = d.TestSaved(ctx, by, r.ID, TestOptions{})
 			return nil
 		})
 	}

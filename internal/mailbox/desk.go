@@ -231,7 +231,7 @@ func (d *Desk) byAdmin(by postroom.Viewer, do func() error) error {
 
 // Test tries a mailbox that is not kept. It changes nothing, here or on the
 // server. Settings that cannot be used are an error, not a report.
-func (d *Desk) Test(ctx context.Context, by postroom.Viewer, m postroom.Mailbox, c Credential) (Report, error) {
+func (d *Desk) Test(ctx context.Context, by postroom.Viewer, m postroom.Mailbox, c Credential, o TestOptions) (Report, error) {
 	if err := needAdmin(by); err != nil {
 		return Report{}, err
 	}
@@ -250,12 +250,12 @@ func (d *Desk) Test(ctx context.Context, by postroom.Viewer, m postroom.Mailbox,
 	case postroom.KindOf(err) != postroom.NotFound:
 		return Report{}, err
 	}
-	return d.Tester.Run(ctx, m, c), nil
+	return d.Tester.Run(ctx, m, c, o), nil
 }
 
 // TestSaved tries a mailbox as it is kept. Where its server lets in only one at a
 // time, whoever reads it steps aside meanwhile.
-func (d *Desk) TestSaved(ctx context.Context, by postroom.Viewer, id postroom.MailboxID) (Report, error) {
+func (d *Desk) TestSaved(ctx context.Context, by postroom.Viewer, id postroom.MailboxID, o TestOptions) (Report, error) {
 	if err := needAdmin(by); err != nil {
 		return Report{}, err
 	}
@@ -280,7 +280,7 @@ func (d *Desk) TestSaved(ctx context.Context, by postroom.Viewer, id postroom.Ma
 		}
 		c.Outgoing = &own
 	}
-	return d.Tester.Run(ctx, m, c), nil
+	return d.Tester.Run(ctx, m, c, o), nil
 }
 
 // asideLimit is how long a test waits for whoever reads a mailbox to step aside.

@@ -120,8 +120,8 @@ func TestMailboxesAreForAdministrators(t *testing.T) {
 			"resume": func() error { return d.Resume(ctx, by, m.ID) },
 			"delete": func() error { return d.Delete(ctx, by, m.ID, true) },
 			"retry":  func() error { return d.Retry(ctx, by, 1) },
-			"test":   func() error { _, err := d.Test(ctx, by, plain(), password("x")); return err },
-			"saved":  func() error { _, err := d.TestSaved(ctx, by, m.ID); return err },
+			"test":   func() error { _, err := d.Test(ctx, by, plain(), password("x"), TestOptions{}); return err },
+			"saved":  func() error { _, err := d.TestSaved(ctx, by, m.ID, TestOptions{}); return err },
 		}
 		for call, do := range calls {
 			if err := do(); postroom.KindOf(err) != postroom.Forbidden {

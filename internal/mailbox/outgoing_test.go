@@ -79,7 +79,7 @@ func TestBothSidesAreTested(t *testing.T) {
 			if test.change != nil {
 				test.change(&m)
 			}
-			r := Tester{Explainer: explainer()}.Run(t.Context(), m, password("right"))
+			r := Tester{Explainer: explainer()}.Run(t.Context(), m, password("right"), TestOptions{})
 			wantSteps(t, r, readable+test.steps, test.class, test.words)
 			if f := r.Fault(); f != nil && f.Field != "" && !strings.HasPrefix(f.Field, "outgoing.") {
 				t.Errorf("the fault blames %s", f.Field)
@@ -100,7 +100,7 @@ func TestBothSidesAreTested(t *testing.T) {
 func TestMailboxThatOnlyReadsHasNoSendingSteps(t *testing.T) {
 	_, _, m := provider(t, simulator.SMTPOptions{TLS: postroom.TLSImplicit})
 	m.Outgoing = nil
-	r := Tester{Explainer: explainer()}.Run(t.Context(), m, password("right"))
+	r := Tester{Explainer: explainer()}.Run(t.Context(), m, password("right"), TestOptions{})
 	wantSteps(t, r, strings.TrimSpace(readable), "", "")
 	if slices.ContainsFunc(r.Steps, func(s Step) bool { return s.Kind.IsOutgoing() }) {
 		t.Error("there are sending steps")
@@ -111,7 +111,7 @@ func TestMailboxThatOnlyReadsHasNoSendingSteps(t *testing.T) {
 func TestOneSideDoesNotHideTheOther(t *testing.T) {
 	read, _, m := provider(t, simulator.SMTPOptions{TLS: postroom.TLSImplicit})
 	read.SetFaults("", simulator.Faults{RefuseLogin: "NO [AUTHENTICATIONFAILED] no"})
-	r := Tester{Explainer: explainer()}.Run(t.Context(), m, password("right"))
+	r := Tester{Explainer: explainer()}.Run(t.Context(), m, password("right"), TestOptions{})
 	wantSteps(t, r, "connection encryption greeting ✕sign_in outgoing_connection outgoing_encryption outgoing_greeting outgoing_sign_in outgoing_sender",
 		postroom.BadCredentials, "refused this password")
 }
@@ -121,13 +121,13 @@ func TestOutgoingServerWithAnotherPassword(t *testing.T) {
 	read.AddAccount("relay", "other")
 	m.Outgoing.Username = "relay"
 	c := password("right")
-	r := Tester{Explainer: explainer()}.Run(t.Context(), m, c)
+	r := Tester{Explainer: explainer()}.Run(t.Context(), m, c, TestOptions{})
 	if f := r.Fault(); f == nil || f.Class != postroom.BadCredentials {
 		t.Errorf("with the mailbox's password: %+v", f)
 	}
 	own := password("other")
 	c.Outgoing = &own
-	if r := (Tester{Explainer: explainer()}).Run(t.Context(), m, c); !r.OK {
+	if r := (Tester{Explainer: explainer()}).Run(t.Context(), m, c, TestOptions{}); !r.OK {
 		t.Errorf("with its own: %s, %+v", kinds(r), r.Fault())
 	}
 }
@@ -144,7 +144,7 @@ func TestAppPasswordWithAndWithoutBlanks(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			if r := (Tester{Explainer: explainer()}).Run(t.Context(), m, c); !r.OK {
+			if r := (Tester{Explainer: explainer()}).Run(t.Context(), m, c, TestOptions{}); !r.OK {
 				t.Errorf("%q typed, %q wanted: %s, %+v", typed, at, kinds(r), r.Fault())
 			}
 		}
@@ -190,6 +190,6 @@ func TestOutgoingCredentialOfItsOwn(t *testing.T) {
 	_, err = d.ChangeWith(ctx, admin(), m.ID, asItIs, NewCredentials{Outgoing: &Credential{}})
 	wantFault(t, err, postroom.Invalid, "outgoing.credential.password")
 	c.Outgoing = &Credential{Kind: "oauth"}
-	_, err = d.Test(ctx, admin(), settings, c)
+	_, err = d.Test(ctx, admin(), settings, c, TestOptions{})
 	wantFault(t, err, postroom.Invalid, "outgoing.credential.kind")
 }

@@ -56,14 +56,61 @@ type Step struct {
 	Took   time.Duration
 	Detail string          // what was found, in words; without anything of a message
 	Fault  *postroom.Fault // why it did not work; nil when it did
+	// Running says that the step has begun and is not through; only of what
+	// [TestOptions.Progress] is told.
+	Running bool
+	// Certificate is what the server showed, of steps about encryption, also where it
+	// is not trusted; nil: it showed none.
+	Certificate *Certificate
 }
 
-// A Report is the outcome of a test: the steps that were tried, in their order. A
-// test of a server ends with the first step that fails, but tries every folder; the
-// outgoing server is tried in any case, where there is one.
+// A Report is the outcome of a test: the steps that were tried, in their order, those
+// of the outgoing server last. A test of a server ends with the first step that
+// fails, but tries every folder; the outgoing server is tried in any case, where
+// there is one.
 type Report struct {
 	OK    bool
 	Steps []Step
+	// Dialogue is what was said with both servers, secrets blanked, each side in its
+	// order and the incoming one first.
+	Dialogue []DialogueLine
+	// Folders are the names of what can be read, INBOX first; empty: the server was
+	// not asked, or did not say.
+	Folders []string
+	// Advice is what would do the mailbox good, by what was measured.
+	Advice []Advice
+}
+
+// A Side is one of the two servers of a mailbox, or both.
+type Side string
+
+const (
+	BothSides    Side = ""
+	IncomingSide Side = "incoming"
+	OutgoingSide Side = "outgoing"
+)
+
+// TestOptions say how a test is made; the zero value tests both sides.
+type TestOptions struct {
+	Side Side
+	// Progress is told each step when it begins (Running), and when it is through.
+	// Never two calls at once; nil: nobody listens.
+	Progress func(Step)
+}
+
+// A DialogueLine is one line of what was said between us and a server.
+type DialogueLine struct {
+	At        time.Time
+	Side      Side
+	Direction byte   // 'C': we said it, 'S': the server did
+	Text      string // secrets blanked
+}
+
+// Advice is a value that a setting had better have.
+type Advice struct {
+	Field string // as the API names it, such as "incoming.auth_timeout"
+	Value string // as the API takes it, such as "12s"
+	Words string // why
 }
 
 // Fault returns what the first failed step says; nil when none has failed.

@@ -125,7 +125,7 @@ func TestOneCredentialForPOP3AndSMTP(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if r, err := d.TestSaved(t.Context(), admin(), m.ID); err != nil || !r.OK {
+	if r, err := d.TestSaved(t.Context(), admin(), m.ID, TestOptions{}); err != nil || !r.OK {
 		t.Errorf("test: %s, %+v, %v", kinds(r), r.Fault(), err)
 	}
 	if r, err := d.SendTest(t.Context(), admin(), m.ID, ""); err != nil || r.Outcome != smtp.Sent || len(send.Accepted()) != 1 {

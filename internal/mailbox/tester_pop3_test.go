@@ -82,7 +82,7 @@ func TestPOP3AsServersDiffer(t *testing.T) {
 			if test.change != nil {
 				test.change(&m)
 			}
-			r := Tester{Explainer: explainer()}.Run(t.Context(), m, password("right"))
+			r := Tester{Explainer: explainer()}.Run(t.Context(), m, password("right"), TestOptions{})
 			if got := kinds(r); got != test.steps {
 				t.Fatalf("steps %s, want %s: %s", got, test.steps, details(r))
 			}
@@ -130,12 +130,12 @@ func TestPOP3MailboxThatSomebodyHasOpen(t *testing.T) {
 	reader := open()
 	left := time.AfterFunc(300*time.Millisecond, func() { _ = reader.Close() })
 	defer left.Stop()
-	r := Tester{Explainer: explainer()}.Run(t.Context(), m, password("right"))
+	r := Tester{Explainer: explainer()}.Run(t.Context(), m, password("right"), TestOptions{})
 	wantSteps(t, r, "connection greeting sign_in folder message news", "", "")
 
 	reader = open()
 	defer reader.Close()
-	r = Tester{Explainer: explainer(), Patience: 700 * time.Millisecond}.Run(t.Context(), m, password("right"))
+	r = Tester{Explainer: explainer(), Patience: 700 * time.Millisecond}.Run(t.Context(), m, password("right"), TestOptions{})
 	wantSteps(t, r, "connection greeting ✕sign_in", postroom.MailboxInUse, "is being read at this moment")
 	nothingTouched(t, provider, server, 1)
 }
@@ -154,17 +154,17 @@ func TestWhoReadsAMailboxStepsAsideForATest(t *testing.T) {
 		}
 		return func() { back++ }, nil
 	}
-	r, err := d.TestSaved(t.Context(), admin(), added.ID)
+	r, err := d.TestSaved(t.Context(), admin(), added.ID, TestOptions{})
 	if err != nil || !r.OK || aside != 1 || back != 1 {
 		t.Errorf("report %s, %v, aside %d times, back %d times", kinds(r), err, aside, back)
 	}
 	m.Name = "Not kept yet"
-	r, err = d.Test(t.Context(), admin(), m, password("right"))
+	r, err = d.Test(t.Context(), admin(), m, password("right"), TestOptions{})
 	if err != nil || !r.OK || aside != 2 || back != 2 {
 		t.Errorf("other settings: report %s, %v, aside %d times, back %d times", kinds(r), err, aside, back)
 	}
 	d.Aside = func(context.Context, postroom.MailboxID) (func(), error) { return nil, errors.New("the node ends") }
-	if _, err = d.TestSaved(t.Context(), admin(), added.ID); err == nil {
+	if _, err = d.TestSaved(t.Context(), admin(), added.ID, TestOptions{}); err == nil {
 		t.Error("a turn that was refused looks taken")
 	}
 }
@@ -223,7 +223,7 @@ func TestGmailShowsNoMessageToATest(t *testing.T) {
 	m := mailboxOn(t, func(m *postroom.Mailbox) {
 		m.Incoming.Protocol, m.Incoming.Host, m.Incoming.Port, m.Incoming.TLS = postroom.POP3, "127.0.0.1", port, postroom.TLSNone
 	})
-	r := Tester{Explainer: explainer()}.Run(t.Context(), m, password("abcdefghijklmnop"))
+	r := Tester{Explainer: explainer()}.Run(t.Context(), m, password("abcdefghijklmnop"), TestOptions{})
 	wantSteps(t, r, "connection greeting sign_in folder message news", "", "")
 	commands := strings.Join(said(), "\n")
 	if !strings.Contains(commands, "USER recent:support") || strings.Contains(commands, "TOP") || strings.Contains(commands, "RETR") {
@@ -250,7 +250,7 @@ func TestServersOfAnotherProtocol(t *testing.T) {
 			m := mailboxOn(t, func(m *postroom.Mailbox) {
 				m.Incoming.Protocol, m.Incoming.Host, m.Incoming.Port, m.Incoming.TLS = test.protocol, "127.0.0.1", listen(t, true, test.greeting), postroom.TLSNone
 			})
-			r := Tester{Explainer: explainer()}.Run(t.Context(), m, password("x"))
+			r := Tester{Explainer: explainer()}.Run(t.Context(), m, password("x"), TestOptions{})
 			wantSteps(t, r, "connection ✕greeting", postroom.ProtocolMismatch, test.words)
 		})
 	}
@@ -283,7 +283,7 @@ func TestPOP3AgainstDovecot(t *testing.T) {
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
-			r := Tester{Explainer: explainer()}.Run(t.Context(), mailboxOn(t, test.change), password(test.password))
+			r := Tester{Explainer: explainer()}.Run(t.Context(), mailboxOn(t, test.change), password(test.password), TestOptions{})
 			wantSteps(t, r, test.steps, test.class, test.words)
 		})
 	}

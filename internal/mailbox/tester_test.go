@@ -113,7 +113,7 @@ func TestServersThatCannotBeReached(t *testing.T) {
 			m := mailboxOn(t, func(m *postroom.Mailbox) {
 				m.Incoming.Host, m.Incoming.Port, m.Incoming.TLS = test.host, test.port, test.tls
 			})
-			wantSteps(t, tester.Run(ctx, m, password("x")), test.steps, test.class, test.words)
+			wantSteps(t, tester.Run(ctx, m, password("x"), TestOptions{}), test.steps, test.class, test.words)
 		})
 	}
 }
@@ -122,7 +122,7 @@ func TestEndedTestSaysSo(t *testing.T) {
 	ctx, cancel := context.WithCancel(context.Background())
 	cancel()
 	m := mailboxOn(t, func(m *postroom.Mailbox) { m.Incoming.Host = "127.0.0.1" })
-	r := Tester{Explainer: explainer()}.Run(ctx, m, password("x"))
+	r := Tester{Explainer: explainer()}.Run(ctx, m, password("x"), TestOptions{})
 	wantSteps(t, r, "✕connection", postroom.Timeout, "ended before it was through")
 }
 
@@ -159,7 +159,7 @@ func TestAgainstDovecot(t *testing.T) {
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
-			r := Tester{Explainer: explainer()}.Run(context.Background(), mailboxOn(t, test.change), password(test.password))
+			r := Tester{Explainer: explainer()}.Run(context.Background(), mailboxOn(t, test.change), password(test.password), TestOptions{})
 			wantSteps(t, r, test.steps, test.class, test.words)
 			for _, s := range r.Steps {
 				if s.Took < 0 || s.Took > time.Minute {

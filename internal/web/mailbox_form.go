@@ -247,7 +247,7 @@ func (s *Server) runTest(w http.ResponseWriter, r *http.Request, by visitor, id 
 	if err != nil {
 		return s.answerForm(w, r, by, id, nil, err)
 	}
-	report, err := s.Mailboxes.Test(r.Context(), by.Viewer, m, c)
+	report, err := s.Mailboxes.Test(r.Context(), by.Viewer, m, c, mailbox.TestOptions{})
 	if err != nil {
 		return s.answerForm(w, r, by, id, nil, err)
 	}

@@ -138,29 +138,3 @@ func titleOf(k postroom.Kind) string {
 	}
 	return "Something went wrong"
 }
-
-// A faultView is a fault as a page shows it.
-type faultView struct {
-	Explanation string
-	Remedy      string
-	Who         string // can put it right
-	Reply       string // what the server said
-	Field       string
-	ID          string // of our own mistake, as in the log
-}
-
-func viewFault(f *postroom.Fault) faultView {
-	return faultView{Explanation: f.Explanation, Remedy: f.Remedy, Who: whoFixes(f.FixBy), Reply: f.Reply, Field: f.Field}
-}
-
-func whoFixes(by postroom.FixBy) string {
-	switch by {
-	case postroom.FixByMailboxAdmin:
-		return "whoever runs the mail server or the mail domain"
-	case postroom.FixByAppAdmin:
-		return "an administrator of Postroom"
-	case postroom.FixByWaiting:
-		return "nobody has to do anything"
-	}
-	return ""
-}

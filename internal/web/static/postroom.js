@@ -192,7 +192,7 @@
 		}
 		const copy = event.target.closest("[data-copy]");
 		if (copy) {
-			const from = one(copy.dataset.copy);
+			const from = copy.dataset.copy ? one(copy.dataset.copy) : one("code", copy.parentElement);
 			const label = one("span", copy) || copy;
 			try { await navigator.clipboard.writeText(from.textContent.trim()); label.textContent = "Copied"; } catch {
 				getSelection().selectAllChildren(from); label.textContent = "Selected";

@@ -45,6 +45,10 @@ type entry struct {
 	} `yaml:"backoff"`
 	FixBy      postroom.FixBy `yaml:"fix_by"`
 	Remedy     string         `yaml:"remedy"`
+	Link       struct {
+		Words string `yaml:"words"`
+		URL   string `yaml:"url"`
+	} `yaml:"link"`
 	RetryAfter *struct {
 		Group int    `yaml:"group"`
 		Unit  string `yaml:"unit"`

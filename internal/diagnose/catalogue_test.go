@@ -2,6 +2,7 @@ package diagnose
 
 import (
 	"runtime"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -128,6 +129,27 @@ func checkVoice(t *testing.T, what string, f *postroom.Fault) {
 			t.Errorf("%s: %q has a gap", what, text)
 		}
 	}
+	checkClauses(t, what, f.Others)
+}
+
+// checkClauses holds how the other causes are written: each may stand after "it may
+// also be that".
+func checkClauses(t *testing.T, what string, clauses []string) {
+	t.Helper()
+	for n, text := range clauses {
+		for _, word := range banned {
+			if strings.Contains(strings.ToLower(text), word) {
+				t.Errorf("%s says %q: %q", what, word, text)
+			}
+		}
+		if text == "" || strings.HasSuffix(text, ".") || strings.Contains(text, "SERVER") || strings.Contains(text, "HOST") ||
+			text[0] >= 'A' && text[0] <= 'Z' && (text[1] < 'A' || text[1] > 'Z') {
+			t.Errorf("%s: %q is no clause", what, text)
+		}
+		if slices.Contains(clauses[:n], text) {
+			t.Errorf("%s: %q is there twice", what, text)
+		}
+	}
 }
 
 func TestVoice(t *testing.T) {
@@ -155,7 +177,7 @@ func TestVoice(t *testing.T) {
 		checkVoice(t, string(class), &postroom.Fault{
 			Explanation: (&Failure{}).say(p.explanation), Remedy: (&Failure{}).say(p.remedy),
 		})
-		checkVoice(t, string(class), &postroom.Fault{Explanation: "Also possible: " + p.also + ".", Remedy: "."})
+		checkClauses(t, string(class), []string{p.also})
 	}
 }
 

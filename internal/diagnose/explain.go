@@ -3,6 +3,7 @@ package diagnose
 import (
 	"context"
 	"errors"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -94,8 +95,8 @@ func (c *Catalogue) known(f *Failure, found cause, reply string, asked time.Dura
 		if refined && class != postroom.IMAPDisabled && class != postroom.POPDisabled || f.isForeign(e) {
 			fault.Remedy = f.say(phraseOf(class).remedy) // the entry's is for another cause
 		}
-		fault.Remedy += alsoPossible(e.Also)
 	}
+	fault.Link, fault.Others = f.link(e, class), slices.Concat(found.others, f.others(e, class))
 	if fault.Field == "" {
 		fault.Field = f.field(class)
 	}
@@ -123,7 +124,7 @@ func (f *Failure) isForeign(e *entry) bool {
 		return false
 	}
 	for _, word := range []string{theirs, "Gmail", "Workspace"} {
-		if strings.Contains(e.Remedy, word) {
+		if strings.Contains(e.Remedy+e.Link.Words, word) {
 			// An Exchange server of one's own speaks as Microsoft's cloud does.
 			return !strings.Contains(e.Remedy, "Exchange")
 		}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -35,7 +36,7 @@ func TestRepliesAreExplained(t *testing.T) {
 			postroom.NeedsSignIn, postroom.TokenExpired, "The sign-in at Google has run out.", "Sign in again"},
 		"what Google told the token before it refused": {with(gmail, func(f *Failure) {
 			f.CredentialKind, f.Challenge = "oauth", `{"status":"400","schemes":"Bearer","scope":"https://mail.google.com/"}`
-		}), postroom.NeedsSignIn, postroom.TokenExpired, "The sign-in at Google has run out.", "Also possible: a permission is missing."},
+		}), postroom.NeedsSignIn, postroom.TokenExpired, "The sign-in at Google has run out.", "Refresh it once"},
 		"Google's words from somebody else": {with(gmail, func(f *Failure) { f.Host = "imap.example.net" }),
 			postroom.NeedsSignIn, postroom.BadCredentials, "imap.example.net refused this password.", "Where the provider has app passwords"},
 		"IMAP switched off": {with(gmail, func(f *Failure) {
@@ -92,6 +93,60 @@ func TestRepliesAreExplained(t *testing.T) {
 			checkVoice(t, name, got)
 			if got.FixBy == "" || got.Err == nil {
 				t.Errorf("FixBy = %q, Err = %v, want both", got.FixBy, got.Err)
+			}
+		})
+	}
+}
+
+// TestTheCausesThatFitComeAfterTheLikeliest holds what else a failure may be, and the
+// page where it is mended.
+func TestTheCausesThatFitComeAfterTheLikeliest(t *testing.T) {
+	yes, no := true, false
+	page := postroom.Link{Words: "the provider’s page", URL: "https://provider.example/app-passwords"}
+	const gmailNo = "NO [AUTHENTICATIONFAILED] Invalid credentials (Failure)"
+	tests := map[string]struct {
+		failure Failure
+		others  []string
+		url     string
+	}{
+		"a fresh app password at Google that is refused": {
+			Failure{Protocol: postroom.IMAP, Host: "imap.gmail.com", CredentialKind: "app_password", SecretLooksLikeAppPassword: &yes, Reply: gmailNo},
+			[]string{otherEnded, otherUsername}, "https://myaccount.google.com/apppasswords"},
+		"the account password at Google": {
+			Failure{Protocol: postroom.IMAP, Host: "imap.gmail.com", CredentialKind: "password", SecretLooksLikeAppPassword: &no, Reply: gmailNo},
+			[]string{"the name or the password is not right"}, "https://myaccount.google.com/apppasswords"},
+		"a token at Google": {
+			Failure{Protocol: postroom.IMAP, Host: "imap.gmail.com", CredentialKind: "oauth", Reply: gmailNo},
+			[]string{"the name or the password is not right"}, ""},
+		"a token that lacks something": {
+			Failure{Protocol: postroom.IMAP, Host: "imap.gmail.com", CredentialKind: "oauth", Reply: `{"status":"400","schemes":"Bearer","scope":"https://mail.google.com/"}`},
+			[]string{"a permission is missing"}, ""},
+		"Google's words from somebody else": {
+			Failure{Protocol: postroom.IMAP, Host: "imap.example.net", CredentialKind: "password", Reply: gmailNo},
+			[]string{"the normal account password was used"}, ""},
+		"a password where the provider is known to want an app password": {
+			Failure{
+				Protocol: postroom.IMAP, Host: "imap.example.net", CredentialKind: "password", AppPasswordRequired: true, SecretLooksLikeAppPassword: &no,
+				Reply: "NO [AUTHENTICATIONFAILED] no", Links: map[postroom.Class]postroom.Link{postroom.AppPasswordRequired: page},
+			},
+			[]string{"the name or the password is not right"}, page.URL},
+		"IMAP switched off for the domain": {
+			Failure{Protocol: postroom.IMAP, Host: "imap.gmail.com", Reply: "NO [ALERT] IMAP access is disabled for your domain.", Links: map[postroom.Class]postroom.Link{postroom.IMAPDisabled: page}},
+			nil, "https://admin.google.com/ac/apps/gmail/enduseraccess"},
+		"a personal link is never shown": {
+			Failure{Protocol: postroom.IMAP, Host: "imap.gmail.com", Reply: "NO [WEBALERT https://accounts.google.com/signin/continue?plt=AKgnsbEXAMPLE] Web login required."},
+			nil, "https://myaccount.google.com/notifications"},
+		"only what fits the kind of sign-in": {
+			Failure{Protocol: postroom.SMTP, Host: "smtp.office365.com", CredentialKind: "password", Reply: "535 5.7.3 Authentication unsuccessful"},
+			[]string{"sending by programs is switched off"}, ""},
+	}
+	var c Catalogue
+	for name, test := range tests {
+		t.Run(name, func(t *testing.T) {
+			test.failure.Phase = "auth"
+			f := c.Explain(test.failure)
+			if !slices.Equal(f.Others, test.others) || f.Link.URL != test.url || (f.Link.Words == "") != (test.url == "") {
+				t.Errorf("%s: others %q, link %+v, want %q, %q", f.Class, f.Others, f.Link, test.others, test.url)
 			}
 		})
 	}

@@ -32,6 +32,12 @@ type Failure struct {
 	SecretLooksLikeAppPassword *bool
 	AppPasswordRequired        bool // the provider takes no other password from programs
 
+	// Links are the provider's pages where a cause is mended, for this account.
+	Links map[postroom.Class]postroom.Link
+	// KnownHosts are names of mail servers and domains of addresses, lower case, among
+	// which the one that was meant by a wrong name may be.
+	KnownHosts []string
+
 	ConnectTimeout time.Duration // what the connection had; zero: the default
 	AuthTimeout    time.Duration // what the sign-in had; zero: the default
 

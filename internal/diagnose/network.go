@@ -21,6 +21,7 @@ type cause struct {
 	explanation string // empty: that of the class
 	remedy      string // empty: the entry's
 	field       string // empty: that of the class
+	others      []string // further causes, most likely first
 }
 
 // network says what an error of the network, of DNS or of TLS means: by its type

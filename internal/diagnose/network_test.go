@@ -229,7 +229,7 @@ func TestRealConnections(t *testing.T) {
 				return greeting(t, listen(t, func(conn net.Conn) { fmt.Fprint(conn, "* OK") }), time.Second)
 			},
 			phase: "greeting", kind: postroom.Delayed, class: postroom.ServerBusy,
-			says: "closed the connection without a word", advise: "Also possible: the encryption does not fit the port; too many programs are connected.",
+			says: "closed the connection without a word", advise: "check port and encryption",
 		},
 		"a cut connection": {
 			meet: func(t *testing.T, _ *Failure) error {

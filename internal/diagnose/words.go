@@ -14,7 +14,7 @@ import (
 type phrase struct {
 	explanation string
 	remedy      string
-	also        string // after "Also possible: "
+	also        string // a clause, among the other causes of a failure
 }
 
 // phraseOf returns the words for a class.
@@ -103,18 +103,6 @@ func (f *Failure) say(sentence string) string {
 	return said
 }
 
-// alsoPossible is a sentence with the further causes of the same answer.
-func alsoPossible(classes []postroom.Class) string {
-	if len(classes) == 0 {
-		return ""
-	}
-	var causes []string
-	for _, class := range classes {
-		causes = append(causes, phraseOf(class).also)
-	}
-	return " Also possible: " + strings.Join(causes, "; ") + "."
-}
-
 // inSeconds is a time-out as people say it.
 func inSeconds(d time.Duration) string {
 	switch s := d.Seconds(); {
@@ -127,3 +115,14 @@ func inSeconds(d time.Duration) string {
 	}
 	return strconv.FormatFloat(math.Round(d.Minutes()*10)/10, 'f', -1, 64) + " minutes"
 }
+
+// Further causes that the catalogue cannot know, each a clause.
+const (
+	otherEnded      = "the app password was deleted, or it ended when the account’s own password was changed"
+	otherUsername   = "the user name is not right"
+	otherClock      = "the clock of the computer that runs Postroom is wrong"
+	otherBlocked    = "the server does not let in the address of this network"
+	otherFirewall   = "a firewall in between ends such connections"
+	otherWrongPlace = "the server name or the port is not right"
+	otherDown       = "the server is being restarted"
+)

@@ -34,3 +34,23 @@ create table unknown_reply (
 	last_at  bigint not null,
 	primary key (host, protocol, phase, digest)
 );
+
+-- Mails that mailboxes have sent to themselves to prove that mail becomes an issue.
+-- One at a time for a mailbox: the next one begins when ended_at is set, or until has
+-- passed. came_as is the Message-ID that it arrived with, where a server has given it
+-- another; removed_at is null while the mail may still be there.
+create table round_trip (
+	id         bigint generated always as identity primary key,
+	mailbox    bigint  not null references mailbox (id) on delete cascade,
+	message_id text    not null,
+	subject    text    not null,
+	kept       boolean not null,
+	begun_at   bigint  not null,
+	until      bigint  not null,
+	ended_at   bigint,
+	came_as    text    not null default '',
+	removed_at bigint,
+	steps      text    not null         -- JSON: how far it came
+);
+create unique index round_trip_current on round_trip (mailbox) where ended_at is null;
+create index round_trip_mailbox on round_trip (mailbox, id);

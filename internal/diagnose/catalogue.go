@@ -43,9 +43,9 @@ type entry struct {
 		First pause `yaml:"first"`
 		Max   pause `yaml:"max"`
 	} `yaml:"backoff"`
-	FixBy      postroom.FixBy `yaml:"fix_by"`
-	Remedy     string         `yaml:"remedy"`
-	Link       struct {
+	FixBy  postroom.FixBy `yaml:"fix_by"`
+	Remedy string         `yaml:"remedy"`
+	Link   struct {
 		Words string `yaml:"words"`
 		URL   string `yaml:"url"`
 	} `yaml:"link"`

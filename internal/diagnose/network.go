@@ -18,9 +18,9 @@ import (
 // A cause is an entry of the catalogue with what is known better here.
 type cause struct {
 	entry       *entry
-	explanation string // empty: that of the class
-	remedy      string // empty: the entry's
-	field       string // empty: that of the class
+	explanation string   // empty: that of the class
+	remedy      string   // empty: the entry's
+	field       string   // empty: that of the class
 	others      []string // further causes, most likely first
 }
 

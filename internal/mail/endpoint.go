@@ -28,6 +28,9 @@ type Endpoint struct {
 
 	// Dial makes the TCP connection; nil: a plain [net.Dialer].
 	Dial func(ctx context.Context, network, addr string) (net.Conn, error)
+	// Encrypted hears of each handshake that went well, before anything is said; nil:
+	// nobody listens.
+	Encrypted func(tls.ConnectionState)
 }
 
 // WithDefaults returns e with every time-out set.
@@ -94,6 +97,9 @@ func (e Endpoint) handshake(ctx context.Context, conn net.Conn, phase Phase) (ne
 	if err := encrypted.HandshakeContext(ctx); err != nil {
 		conn.Close()
 		return nil, &Refusal{Phase: phase, Err: err}
+	}
+	if e.Encrypted != nil {
+		e.Encrypted(encrypted.ConnectionState())
 	}
 	return encrypted, nil
 }

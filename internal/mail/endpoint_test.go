@@ -124,6 +124,8 @@ func TestTrust(t *testing.T) {
 					e.Host = "mail.example.net"
 				}
 				e.Port, e.TLS = addr.Port, policy
+				shown := 0
+				e.Encrypted = func(state tls.ConnectionState) { shown = len(state.PeerCertificates) }
 				e.Dial = func(ctx context.Context, network, _ string) (net.Conn, error) {
 					return new(net.Dialer).DialContext(ctx, network, addr.String())
 				}
@@ -132,6 +134,9 @@ func TestTrust(t *testing.T) {
 				if err == nil && policy == postroom.TLSStart {
 					phase = PhaseStartTLS
 					conn, err = StartTLS(t.Context(), conn, e)
+				}
+				if (shown == 1) != (test.want == "") {
+					t.Errorf("heard of %d certificates", shown)
 				}
 				if test.want != "" {
 					r, ok := RefusalOf(err)

@@ -74,9 +74,9 @@ type Report struct {
 	// Dialogue is what was said with both servers, secrets blanked, each side in its
 	// order and the incoming one first.
 	Dialogue []DialogueLine
-	// Folders are the names of what can be read, INBOX first; empty: the server was
-	// not asked, or did not say.
-	Folders []string
+	// Folders are those that can be read, INBOX first; empty: the server was not
+	// asked, or did not say.
+	Folders []Folder
 	// Advice is what would do the mailbox good, by what was measured.
 	Advice []Advice
 }
@@ -104,6 +104,12 @@ type DialogueLine struct {
 	Side      Side
 	Direction byte   // 'C': we said it, 'S': the server did
 	Text      string // secrets blanked
+}
+
+// A Folder is one that a server lists and that can be read.
+type Folder struct {
+	Name string // as people see it, and as the settings take it
+	Use  string // what it is for: all, archive, drafts, flagged, junk, sent or trash; empty: mail
 }
 
 // Advice is a value that a setting had better have.

@@ -3,6 +3,7 @@ package provider
 import (
 	"strings"
 	"unicode"
+	"unicode/utf8"
 )
 
 // LooksLikeAppPassword says whether a secret, as somebody pasted it, has the shape
@@ -22,6 +23,9 @@ func (p *Preset) LooksLikeAppPassword(secret string) (looks, known bool) {
 // it was typed, but for what pasting adds.
 func (p *Preset) NormalForms(secret string) []string {
 	typed := strings.TrimRight(secret, "\r\n")
+	if !utf8.ValidString(secret) {
+		return forms(typed) // what these bytes mean, only the server knows
+	}
 	line := oneLine(secret)
 	compact := withoutSeparators(line)
 	if looks, known := p.LooksLikeAppPassword(secret); known && looks {

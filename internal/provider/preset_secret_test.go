@@ -36,8 +36,9 @@ func TestTheFormsOfASecret(t *testing.T) {
 		"no provider":                                     {"", "abcd efgh ijkl mnop", []string{"abcdefghijklmnop", "abcd efgh ijkl mnop"}},
 		"no provider, letters of other scripts are words": {"", "äöüß éèêë", []string{"äöüß éèêë"}},
 		"blanks alone, which somebody may have chosen":    {"gmail", "   ", []string{"   "}},
-		"nothing":          {"gmail", "", nil},
-		"a line end alone": {"gmail", "\r\n", nil},
+		"nothing":                {"gmail", "", nil},
+		"bytes that are no text": {"gmail", "\xff\xff ", []string{"\xff\xff "}},
+		"a line end alone":       {"gmail", "\r\n", nil},
 	}
 	var presets Presets
 	for name, test := range tests {

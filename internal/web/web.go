@@ -16,6 +16,7 @@ import (
 	"github.com/postroom/postroom/internal/access"
 	"github.com/postroom/postroom/internal/issue"
 	"github.com/postroom/postroom/internal/mailbox"
+	"github.com/postroom/postroom/internal/provider"
 	"github.com/postroom/postroom/internal/store"
 )
 
@@ -25,6 +26,8 @@ type Server struct {
 	Reader    *store.Reader
 	Issues    *issue.Desk
 	Mailboxes *mailbox.Desk
+	// Presets are the mail providers that are known; nil: those of a zero value.
+	Presets *provider.Presets
 	// PublicURL is where people reach this server; with https:// cookies are marked
 	// Secure. Empty: as the connection is.
 	PublicURL string
@@ -51,6 +54,9 @@ type Server struct {
 // Handler returns the pages. Call it once.
 func (s *Server) Handler() http.Handler {
 	s.assets, s.safe = loadAssets(), newSanitizer()
+	if s.Presets == nil {
+		s.Presets = &provider.Presets{}
+	}
 	mux := http.NewServeMux()
 	anyone := func(pattern string, h func(http.ResponseWriter, *http.Request) error) {
 		mux.Handle(pattern, s.open(h))

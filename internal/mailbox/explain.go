@@ -10,11 +10,20 @@ import (
 	"github.com/postroom/postroom"
 	"github.com/postroom/postroom/internal/diagnose"
 	"github.com/postroom/postroom/internal/mail"
+	"github.com/postroom/postroom/internal/provider"
 )
 
 // An Explainer says what it means that a mailbox could not be opened or read.
 type Explainer struct {
 	Catalogue *diagnose.Catalogue
+	Presets   *provider.Presets // nil: they are looked through each time
+}
+
+func (x Explainer) presets() *provider.Presets {
+	if x.Presets == nil {
+		return new(provider.Presets)
+	}
+	return x.Presets
 }
 
 // Explain returns the Fault for err, which came from opening or reading the

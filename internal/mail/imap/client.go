@@ -3,7 +3,6 @@ package imap
 import (
 	"bytes"
 	"net"
-	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -40,7 +39,7 @@ type Options struct {
 	ClientID map[string]string
 
 	// Transcript hears every line: dir is 'C' for the client and 'S' for the server.
-	// Secrets are blanked, literals left out. nil: nobody listens.
+	// Secrets are blanked, messages left out. nil: nobody listens.
 	Transcript func(dir byte, line string)
 }
 
@@ -55,7 +54,7 @@ type Client struct {
 	login          mail.Login
 	commandTimeout time.Duration
 	literalTimeout time.Duration
-	transcript     func(dir byte, line string)
+	transcript     *transcript // nil: nobody listens
 	interrupt      interrupt
 
 	capabilities      string // see setCapabilities
@@ -93,10 +92,8 @@ func newClient(conn net.Conn, o Options) *Client {
 	c.lex.conn, c.lex.patience = conn, c.commandTimeout
 	c.renewBudget(0)
 	if o.Transcript != nil {
-		c.transcript = func(dir byte, line string) {
-			o.Transcript(dir, c.login.Scrub(strings.ToValidUTF8(line, "�")))
-		}
-		c.lex.tap = func(line []byte) { c.transcript('S', string(line)) }
+		c.transcript = &transcript{hear: o.Transcript, scrub: c.login.Scrub}
+		c.lex.tap = c.transcript.server
 	}
 	return c
 }
@@ -139,7 +136,7 @@ func (c *Client) Close() error {
 // logout says LOGOUT and hears nothing but the answer, or that there is none.
 func (c *Client) logout() {
 	if c.transcript != nil {
-		c.transcript('C', "PX LOGOUT")
+		c.transcript.client("PX LOGOUT")
 	}
 	if err := c.conn().SetDeadline(time.Now().Add(logoutTimeout)); err != nil {
 		return

@@ -188,7 +188,7 @@ func (c *Client) send(ctx context.Context, phase mail.Phase, words []arg) (tag s
 
 func (c *Client) nextTag() string {
 	c.tags++
-	return "P" + strconv.Itoa(c.tags)
+	return string(tagLetter) + strconv.Itoa(c.tags)
 }
 
 func (a arg) shown() string {
@@ -205,7 +205,7 @@ func (c *Client) write(ctx context.Context, phase mail.Phase, b, shown []byte) e
 		c.out = nil
 	}
 	if c.transcript != nil {
-		c.transcript('C', string(bytes.TrimRight(shown, "\r\n")))
+		c.transcript.client(string(bytes.TrimRight(shown, "\r\n")))
 	}
 	return c.push(ctx, phase, b)
 }

@@ -102,24 +102,24 @@ type verdict int
 const (
 	letIn verdict = iota
 	wrongPassword
+	appPasswordOnly // the password is right, and not the one that programs may use
+	switchedOff     // the account may not be read by this protocol
 	refusedByFault
 	tooManyOpen // the account has as many connections as it may have
 )
 
-// signIn notes who signs in and judges it. known says whether name and password
-// are right; it is asked with no lock held.
-func (c *call) signIn(user string, known bool) verdict {
+// signIn notes who signs in and judges it. account is what the account itself says;
+// no lock is held.
+func (c *call) signIn(user string, account verdict) verdict {
 	c.mu.Lock()
 	c.user = user
 	c.mu.Unlock()
 	f := c.faults()
-	v := letIn
+	v := account
 	switch {
 	case f.RefuseLogin != "":
 		v = refusedByFault
-	case !known:
-		v = wrongPassword
-	case !c.port.admit(c, user, f.MaxPerAccount):
+	case v == letIn && !c.port.admit(c, user, f.MaxPerAccount):
 		v = tooManyOpen
 	}
 	c.port.count(user, func(n *Counts) {

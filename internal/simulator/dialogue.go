@@ -91,7 +91,11 @@ func (d *dialogue) greet(greeting, busy, bye string) (goOn bool) {
 	case names(f.Ignore, "GREETING"):
 		return true
 	}
-	return d.tell(answer{line: greeting}) == nil
+	a := answer{line: greeting}
+	if said, replaced := f.reply("GREETING", ""); replaced {
+		a = said
+	}
+	return d.tell(a) == nil && !a.quit && !names(f.EndAfter, "GREETING")
 }
 
 // obey carries one command out and answers, as the faults of the moment have it.
@@ -118,6 +122,9 @@ func (d *dialogue) obey(name, argument string) (end bool, err error) {
 	if err := d.tell(a); err != nil {
 		return true, err
 	}
+	if names(f.EndAfter, name) {
+		return true, nil
+	}
 	if a.then != nil {
 		return a.then()
 	}
@@ -138,11 +145,15 @@ func (d *dialogue) beginTLS() (end bool, err error) {
 func (f *Faults) reply(name, argument string) (answer, bool) {
 	for _, key := range []string{name + " " + argument, name} {
 		if line, ok := f.Replies[key]; ok {
-			return answer{line: crlf(line), quit: strings.HasPrefix(line, "421")}, true // RFC 5321 section 3.8
+			return answer{line: crlf(line), quit: isFarewell(line)}, true
 		}
 	}
 	return answer{}, false
 }
+
+// isFarewell says whether a server of SMTP ends the connection with a reply (RFC 5321
+// section 3.8).
+func isFarewell(reply string) bool { return strings.HasPrefix(reply, "421") }
 
 // crlf ends the lines of a reply as the protocols want it.
 func crlf(reply string) string {

@@ -17,8 +17,12 @@ type Faults struct {
 	// RefuseLogin is the reply to every login, without a tag:
 	// "NO [AUTHENTICATIONFAILED] Invalid credentials (Failure)" by IMAP, "-ERR [AUTH]
 	// Username and password not accepted." by POP3, "535 5.7.8 Error" by SMTP. Further
-	// lines before the last one are sent as they are.
+	// lines before the last one are sent as they are. After "* BYE …" and after "421 …"
+	// the connection ends.
 	RefuseLogin string
+	// Challenge is the reason that the mechanisms of OAuth give before they refuse, as
+	// JSON (RFC 7628 section 3.2.2); empty: Google's.
+	Challenge string
 
 	// MaxConnections are served at once; more are greeted with TooMany. It counts in
 	// the faults of all. MaxPerAccount are signed in to one account at once; a further
@@ -39,8 +43,9 @@ type Faults struct {
 	CutInLiteral  int
 
 	// CutBefore are commands at which the connection ends before they are carried
-	// out, CutAfter those that are carried out and at whose answer it ends.
-	CutBefore, CutAfter []string
+	// out, CutAfter those that are carried out and at whose answer it ends, EndAfter
+	// those after whose answer it ends.
+	CutBefore, CutAfter, EndAfter []string
 
 	// Silent swallows everything: commands are read and no byte is answered, as when
 	// a router has forgotten the connection. A connection that was silent stays so.
@@ -49,9 +54,9 @@ type Faults struct {
 	// or "GREETING" for the greeting.
 	Ignore []string
 	// Replies are what is answered instead of carrying a command out, without a tag:
-	// "CREATE": "NO [CANNOT] Not here". By POP3 and SMTP also for one argument:
-	// "RETR 2": "-ERR [SYS/PERM] Could not read message file". After "* BYE …" as the
-	// last line and after "421 …" the connection ends.
+	// "CREATE": "NO [CANNOT] Not here", and "GREETING" in place of the greeting. By POP3
+	// and SMTP also for one argument: "RETR 2": "-ERR [SYS/PERM] Could not read message
+	// file". After "* BYE …" as the last line and after "421 …" the connection ends.
 	Replies map[string]string
 	// Pause is how long the server thinks before it carries a command out.
 	Pause map[string]time.Duration

@@ -7,14 +7,17 @@ import (
 	"strings"
 
 	"github.com/emersion/go-sasl"
+
+	"github.com/postroom/postroom"
 )
 
 // A lineLogin is the sign-in of a POP3 or SMTP connection.
 type lineLogin struct {
 	call       *call
 	store      *store
+	protocol   postroom.Protocol
 	mechanisms []string
-	gmail      bool // "recent:" may stand before a name
+	gmail      bool // speaks as Google does; by POP3 "recent:" may stand before a name
 	verdict    verdict
 	account    *account // nil: not signed in
 	name       string   // as it was said
@@ -33,7 +36,7 @@ func (l *lineLogin) mechanism(name string) (sasl.Server, bool) {
 	case "LOGIN":
 		return &loginExchange{login: l.try}, true
 	case "XOAUTH2", "OAUTHBEARER":
-		return &bearerExchange{login: l.try}, true
+		return &bearerExchange{login: l.try, challenge: l.call.faults().Challenge}, true
 	}
 	return nil, false
 }
@@ -46,25 +49,41 @@ func (l *lineLogin) offered() []string {
 
 // try signs in by a password.
 func (l *lineLogin) try(user, password string) error {
-	return l.judge(user, func(a *account) bool { return a.password == password })
+	return l.judge(user, func(a *account) verdict { return a.judge(l.protocol, password) })
 }
 
-// judge signs in to the account of a name if proof holds for it.
-func (l *lineLogin) judge(user string, proof func(*account) bool) error {
+// judge signs in to the account of a name if proof lets us in.
+func (l *lineLogin) judge(user string, proof func(*account) verdict) error {
 	l.name = user
-	if l.gmail {
+	if l.gmail && l.protocol == postroom.POP3 {
 		user = strings.TrimPrefix(user, recentPrefix)
 	}
 	l.store.mu.Lock()
 	a := l.store.accounts[user]
-	known := a != nil && proof(a)
+	v := wrongPassword
+	if a != nil {
+		v = proof(a)
+	}
 	l.store.mu.Unlock()
-	l.verdict = l.call.signIn(user, known)
+	l.verdict = l.call.signIn(user, v)
 	if l.verdict != letIn {
 		return errNotLetIn
 	}
 	l.account = a
 	return nil
+}
+
+// refusal is what the server is made to answer to a sign-in, or Google answers; ok is
+// false where it answers in its own words, if it refuses at all.
+func (l *lineLogin) refusal(f *Faults) (a answer, ok bool) {
+	text := ""
+	switch {
+	case l.verdict == refusedByFault:
+		text = f.RefuseLogin
+	case l.gmail:
+		text = googleSays(l.protocol, l.verdict)
+	}
+	return answer{line: crlf(text), quit: isFarewell(text)}, text != ""
 }
 
 // toBase64 and fromBase64 are for SASL, where "=" is an empty response

@@ -94,7 +94,7 @@ func (p *POP3Server) session(c *call) {
 	number := p.sessions
 	p.state.Unlock()
 	s := &popSession{server: p, number: number}
-	s.login = lineLogin{call: c, store: &p.provider.store, mechanisms: p.options.Mechanisms, gmail: p.provider.options.Gmail}
+	s.login = lineLogin{call: c, store: &p.provider.store, protocol: postroom.POP3, mechanisms: p.options.Mechanisms, gmail: p.provider.options.Gmail}
 	s.dialogue = dialogue{call: c, in: bufio.NewReaderSize(c.connection(), 512), carryOut: s.carryOut, note: s.note}
 	defer s.leave()
 	f := c.faults()

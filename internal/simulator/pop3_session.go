@@ -181,8 +181,11 @@ func (s *popSession) apop(argument string) (answer, error) {
 	if s.stamp == "" || !both {
 		return negative("Unknown command")
 	}
-	_ = s.login.judge(user, func(a *account) bool {
-		return fmt.Sprintf("%x", md5.Sum([]byte(s.stamp+a.password))) == digest
+	_ = s.login.judge(user, func(a *account) verdict {
+		if a.google != nil || fmt.Sprintf("%x", md5.Sum([]byte(s.stamp+a.password))) != digest {
+			return wrongPassword
+		}
+		return letIn
 	})
 	return s.enter()
 }
@@ -190,9 +193,10 @@ func (s *popSession) apop(argument string) (answer, error) {
 // enter answers a login, and opens the maildrop after one that was let in.
 func (s *popSession) enter() (answer, error) {
 	f := s.faults()
+	if a, ok := s.login.refusal(f); ok {
+		return a, nil
+	}
 	switch s.login.verdict {
-	case refusedByFault:
-		return answer{line: crlf(f.RefuseLogin)}, nil
 	case wrongPassword:
 		return negative("[AUTH] Username and password not accepted.")
 	case tooManyOpen:

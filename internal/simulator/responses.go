@@ -2,6 +2,7 @@ package simulator
 
 import (
 	"bufio"
+	"errors"
 	"io"
 	"regexp"
 	"slices"
@@ -49,6 +50,12 @@ func (w *wire) respond(in *bufio.Reader, line string, greeting bool) (bye string
 	if greeting && names(f.Ignore, "GREETING") {
 		return "", nil
 	}
+	if said, replaced := f.Replies["GREETING"]; greeting && replaced {
+		if err := w.out.write([]byte(crlf(said) + "\r\n")); err != nil || names(f.EndAfter, "GREETING") || !strings.HasPrefix(said, "* OK") {
+			return "", errors.Join(err, errCut)
+		}
+		return "", nil
+	}
 	line = withoutCopyUID(f, w.announce(f, line))
 	tag, _, _ := strings.Cut(line, " ")
 	switch tag {
@@ -86,18 +93,19 @@ func (w *wire) tagged(f *Faults, tag, line string) (bye string, err error) {
 	}
 	refused := w.refused
 	w.refused = false
-	tooMany := w.verdict == tooManyOpen
+	verdict := w.verdict
 	w.mu.Unlock()
-	accepted := strings.HasPrefix(line, tag+" OK")
+	accepted, ends := strings.HasPrefix(line, tag+" OK"), names(f.EndAfter, c.name)
+	refusal := ""
+	if login && !accepted {
+		refusal = w.refusal(f, verdict)
+	}
 	switch {
 	case names(f.CutAfter, c.name):
 		return "", errCut
-	case login && !accepted && tooMany:
-		line = tag + " NO " + f.tooMany() + "\r\n"
-	case login && !accepted && f.RefuseLogin != "":
-		lines := strings.Split(strings.ReplaceAll(f.RefuseLogin, "\r\n", "\n"), "\n")
-		lines[len(lines)-1] = tag + " " + lines[len(lines)-1]
-		line = strings.Join(lines, "\r\n") + "\r\n"
+	case refusal != "":
+		said, isBye := withTag(tag, refusal)
+		line, ends = said+"\r\n", ends || isBye
 	case login && accepted:
 		bye = f.ByeAfterLogin
 	case refused && accepted:
@@ -106,7 +114,25 @@ func (w *wire) tagged(f *Faults, tag, line string) (bye string, err error) {
 	if err := w.noise(f); err != nil {
 		return "", err
 	}
-	return bye, w.out.write([]byte(line))
+	err = w.out.write([]byte(line))
+	if ends {
+		err = errors.Join(err, errCut)
+	}
+	return bye, err
+}
+
+// refusal is what a login is answered that was not let in; empty: as package
+// imapserver says it.
+func (w *wire) refusal(f *Faults, v verdict) string {
+	switch {
+	case v == tooManyOpen:
+		return "NO " + f.tooMany()
+	case v == refusedByFault, f.RefuseLogin != "":
+		return f.RefuseLogin
+	case w.server.options.Gmail:
+		return googleSays(postroom.IMAP, v)
+	}
+	return ""
 }
 
 func (w *wire) noise(f *Faults) error {

@@ -23,7 +23,7 @@ func (s *session) Authenticate(mechanism string) (sasl.Server, error) {
 	case "LOGIN":
 		return &loginExchange{login: s.Login}, nil
 	case "XOAUTH2", "OAUTHBEARER":
-		return &bearerExchange{login: s.Login}, nil
+		return &bearerExchange{login: s.Login, challenge: s.wire.faults().Challenge}, nil
 	}
 	return nil, refuse("", "Unsupported authentication mechanism")
 }
@@ -55,8 +55,9 @@ func (e *loginExchange) Next(response []byte) (challenge []byte, done bool, err 
 // OAUTHBEARER (RFC 7628 section 3.1). After a wrong token it gives a reason as
 // JSON, and refuses when the client has acknowledged that.
 type bearerExchange struct {
-	login   func(user, password string) error
-	refusal error
+	login     func(user, password string) error
+	challenge string // the reason; empty: Google's
+	refusal   error
 }
 
 func (e *bearerExchange) Next(response []byte) (challenge []byte, done bool, err error) {
@@ -80,6 +81,9 @@ func (e *bearerExchange) Next(response []byte) (challenge []byte, done bool, err
 		}
 	}
 	if e.refusal = e.login(user, token); e.refusal != nil {
+		if e.challenge != "" {
+			return []byte(e.challenge), false, nil
+		}
 		return []byte(`{"status":"400","schemes":"Bearer","scope":"https://mail.google.com/"}`), false, nil
 	}
 	return nil, true, nil

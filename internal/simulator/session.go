@@ -24,8 +24,8 @@ var _ imapserver.SessionIMAP4rev2 = (*session)(nil)
 func (s *session) Close() error { return nil }
 
 func (s *session) Login(username, password string) error {
-	a, known := s.store.check(username, password)
-	v := s.wire.signIn(username, known)
+	a, v := s.store.check(username, password)
+	v = s.wire.signIn(username, v)
 	s.wire.mu.Lock()
 	s.wire.verdict = v
 	s.wire.mu.Unlock()

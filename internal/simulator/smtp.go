@@ -112,7 +112,7 @@ func (p *SMTPServer) session(c *call) {
 		}
 	}
 	s := &smtpSession{server: p}
-	s.login = lineLogin{call: c, store: &p.provider.store, mechanisms: p.options.Mechanisms}
+	s.login = lineLogin{call: c, store: &p.provider.store, protocol: postroom.SMTP, mechanisms: p.options.Mechanisms, gmail: p.provider.options.Gmail}
 	s.dialogue = dialogue{call: c, in: bufio.NewReaderSize(c.connection(), 4<<10), carryOut: s.carryOut, note: s.note}
 	f := c.faults()
 	s.run("220 pretend.example.net ESMTP Postroom simulator", "421 4.7.0 "+f.tooMany(), f.ByeAtGreeting)

@@ -108,9 +108,10 @@ func (s *smtpSession) auth(argument string) (answer, error) {
 		return say("501 5.5.2 Authentication cancelled, or unknown")
 	}
 	f := s.faults()
+	if a, ok := s.login.refusal(f); ok {
+		return a, nil
+	}
 	switch s.login.verdict {
-	case refusedByFault:
-		return say(crlf(f.RefuseLogin))
 	case wrongPassword:
 		return say("535 5.7.8 Authentication credentials invalid")
 	case tooManyOpen:

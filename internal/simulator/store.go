@@ -7,6 +7,8 @@ import (
 	"time"
 
 	"github.com/emersion/go-imap/v2"
+
+	"github.com/postroom/postroom"
 )
 
 // store is all that the provider keeps. One lock guards it; nobody holds the lock
@@ -18,6 +20,7 @@ type store struct {
 
 type account struct {
 	name, password string
+	google         *Google // nil: the password opens everything
 	folders        map[string]*folder
 	lastValidity   uint32
 	gmail          bool
@@ -78,12 +81,15 @@ func (a *account) create(name string) *folder {
 	return f
 }
 
-// check finds an account and says whether a password opens it.
-func (s *store) check(user, password string) (a *account, ok bool) {
+// check finds an account and judges a password for IMAP.
+func (s *store) check(user, password string) (*account, verdict) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	a = s.accounts[user]
-	return a, a != nil && a.password == password
+	a := s.accounts[user]
+	if a == nil {
+		return nil, wrongPassword
+	}
+	return a, a.judge(postroom.IMAP, password)
 }
 
 // touch counts a change and wakes the sessions in IDLE.

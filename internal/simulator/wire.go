@@ -63,6 +63,7 @@ func (w *wire) run() {
 	defer theirs.Close()
 	var both sync.WaitGroup
 	both.Go(func() {
+		defer back.Close() // or a command that nobody takes any more would wait for ever
 		defer w.cut()
 		w.responses(bufio.NewReaderSize(back, 1<<10)) // small, for there may be thousands that wait
 	})
@@ -204,15 +205,12 @@ func (w *wire) answer(c command) (answered bool, err error) {
 	case names(f.Ignore, c.name):
 		return true, nil
 	case replied:
-		lines := strings.Split(strings.ReplaceAll(reply, "\r\n", "\n"), "\n")
-		for _, line := range lines[:len(lines)-1] {
-			w.out.say(line)
-		}
-		reply = lines[len(lines)-1]
-		if reason, ends := strings.CutPrefix(reply, "* BYE "); ends {
-			w.bye(reason)
+		line, ends := withTag(c.tag, reply)
+		w.out.say(line)
+		if ends || names(f.EndAfter, c.name) {
 			return true, errCut
 		}
+		return true, nil
 	case f.refuses(c):
 		reply = "BAD Unknown command"
 	case c.name == "STARTTLS" && o.TLS == postroom.TLSStart && !secured:
@@ -230,6 +228,17 @@ func (w *wire) answer(c command) (answered bool, err error) {
 	}
 	w.out.say(c.tag + " " + reply)
 	return true, nil
+}
+
+// withTag puts the tag before the last line of a reply, unless that is untagged. ends
+// says that it is a BYE.
+func withTag(tag, reply string) (lines string, ends bool) {
+	reply = crlf(reply)
+	last := reply[strings.LastIndexByte(reply, '\n')+1:]
+	if !strings.HasPrefix(last, "*") {
+		return strings.TrimSuffix(reply, last) + tag + " " + last, false
+	}
+	return reply, strings.HasPrefix(last, "* BYE")
 }
 
 // swallow reads the rest of a command that package imapserver shall not see: what a

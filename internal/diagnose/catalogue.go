@@ -4,6 +4,7 @@ import (
 	_ "embed"
 	"fmt"
 	"regexp"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -33,10 +34,14 @@ type Catalogue struct {
 
 // An entry is one known answer.
 type entry struct {
-	ID         string         `yaml:"id"`
-	Provider   string         `yaml:"provider"`
-	Phase      string         `yaml:"phase"`
-	Regex      string         `yaml:"regex"`
+	ID       string `yaml:"id"`
+	Provider string `yaml:"provider"`
+	Phase    string `yaml:"phase"`
+	Regex    string `yaml:"regex"`
+	// Fallback says that the entry is broad: what is more exact comes first, also from
+	// the section of another protocol.
+	Fallback   bool           `yaml:"fallback"`
+	At         []string       `yaml:"at"` // the phases in which it holds; empty: all
 	Class      postroom.Class `yaml:"class"`
 	Permanence string         `yaml:"permanence"`
 	Backoff    *struct {
@@ -77,15 +82,85 @@ func (p *pause) UnmarshalText(text []byte) error {
 // which a text is looked up.
 var networkProtocols = [...]string{"dns", "tls", "tcp"}
 
+// The protocols whose words are heard from servers of the others too: a provider says
+// the same by IMAP, POP3 and SMTP, and passes on what its OAuth server says.
+var mailProtocols = [...]string{string(postroom.IMAP), string(postroom.POP3), string(postroom.SMTP), "oauth"}
+
 // match returns the first entry of a protocol whose pattern finds itself in text,
-// and what the pattern's groups caught.
+// and what the pattern's groups caught. Broad entries come after all others.
 func (c *Catalogue) match(protocol, text string) (e *entry, groups []string) {
+	if e, groups := c.matchIn(protocol, text, (*entry).isExact); e != nil {
+		return e, groups
+	}
+	return c.matchIn(protocol, text, func(e *entry) bool { return e.Fallback })
+}
+
+func (c *Catalogue) matchIn(protocol, text string, wanted func(*entry) bool) (e *entry, groups []string) {
 	for _, e := range c.section(protocol) {
+		if !wanted(e) {
+			continue
+		}
 		if groups := e.pattern().FindStringSubmatch(text); groups != nil {
 			return e, groups
 		}
 	}
 	return nil, nil
+}
+
+func (e *entry) isExact() bool { return !e.Fallback }
+
+// isSharedWords says whether the words of an entry mean the same by every protocol:
+// they concern the account or the connection, and no status of one protocol.
+func (e *entry) isSharedWords() bool {
+	switch e.Phase {
+	case "auth", "any", "greeting", "token":
+		return !e.Fallback && !strings.HasPrefix(e.Regex, "^")
+	}
+	return false
+}
+
+// matchReply looks a reply up that was given in a phase. What a section knows exactly
+// comes first, then what others do, then words that recur; codes, which say less, come
+// after them, and last what could be said of almost anything.
+func (c *Catalogue) matchReply(protocol, phase, text string) (e *entry, groups []string) {
+	if e, groups := c.matchIn(protocol, text, (*entry).isExact); e != nil {
+		return e, groups
+	}
+	if isAboutAccount(phase) && slices.Contains(mailProtocols[:], protocol) {
+		for _, other := range mailProtocols {
+			if e, groups := c.matchIn(other, text, (*entry).isSharedWords); e != nil {
+				return e, groups
+			}
+		}
+	}
+	at := func(e *entry) bool { return len(e.At) == 0 || phase == "" || slices.Contains(e.At, phase) }
+	exact := func(e *entry) bool { return !e.Fallback && at(e) }
+	broad := func(e *entry) bool { return e.Fallback && at(e) }
+	if e, groups := c.matchIn(recurring, text, exact); e != nil {
+		return e, groups
+	}
+	if e, groups := c.matchIn(protocol, text, broad); e != nil {
+		return e, groups
+	}
+	if protocol == string(postroom.POP3) { // servers that do both borrow IMAP's codes
+		if e, groups := c.matchIn(string(postroom.IMAP), text, broad); e != nil {
+			return e, groups
+		}
+	}
+	return c.matchIn(recurring, text, broad)
+}
+
+// recurring is the section of words that many servers use, each in its own sentence.
+const recurring = "words"
+
+// isAboutAccount says whether what is said in a phase concerns the account or the
+// connection, and not a folder, a message or a recipient.
+func isAboutAccount(phase string) bool {
+	switch phase {
+	case "", "auth", "greeting", "starttls", "any", "token", "authorize":
+		return true
+	}
+	return false
 }
 
 // find returns the entry of a protocol by its id, nil when there is none.
@@ -131,7 +206,7 @@ func parseSection(protocol string) []*entry {
 		}
 		e := parsed[0]
 		e.Remedy = strings.NewReplacer("This product", "Postroom", "this product", "Postroom").Replace(e.Remedy)
-		e.pattern = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(e.Regex) })
+		e.pattern = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile("(?i)" + e.Regex) })
 		entries = append(entries, e)
 	}
 	return entries

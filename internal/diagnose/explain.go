@@ -62,7 +62,7 @@ func (c *Catalogue) replyEntry(f *Failure) (e *entry, reply string, groups []str
 		if text == "" {
 			continue
 		}
-		if e, groups := c.match(protocol, text); e != nil {
+		if e, groups := c.matchReply(protocol, f.Phase, text); e != nil {
 			if reply == "" {
 				reply = text
 			}

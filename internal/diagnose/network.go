@@ -27,7 +27,7 @@ type cause struct {
 // network says what an error of the network, of DNS or of TLS means: by its type
 // where Go gives it one, else by its text. ok is false when neither is known.
 func (c *Catalogue) network(f *Failure) (_ cause, ok bool) {
-	text := f.Err.Error()
+	text := plain(f.Err.Error())
 	if found, ok := c.mismatch(f); ok {
 		return found, true
 	}

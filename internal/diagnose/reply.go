@@ -17,17 +17,11 @@ const (
 	maxRead  = 8 << 10 // bytes of a reply that are looked at
 )
 
-// normalise makes one line of a reply, as the patterns want it: lines joined with
-// one blank, an IMAP tag dropped, the coded challenge of IMAP and POP3 decoded.
+// normalise makes one line of a reply, as the patterns want it: lines joined and
+// words parted with one blank, an IMAP tag and the repeated codes of SMTP dropped,
+// the coded challenge of IMAP and POP3 decoded.
 func normalise(reply string) string {
-	reply = reply[:min(len(reply), maxRead)]
-	text := strings.Join(strings.FieldsFunc(reply, func(r rune) bool { return r == '\r' || r == '\n' }), " ")
-	text = strings.TrimSpace(strings.Map(func(r rune) rune {
-		if r == utf8.RuneError || unicode.IsControl(r) {
-			return ' '
-		}
-		return r
-	}, text))
+	text := plain(withoutRepeatedCodes(reply[:min(len(reply), maxRead)]))
 	first, rest, _ := strings.Cut(text, " ")
 	if first == "+" {
 		if challenge, err := base64.StdEncoding.DecodeString(rest); err == nil && json.Valid(challenge) {
@@ -35,10 +29,69 @@ func normalise(reply string) string {
 		}
 		return text
 	}
-	if status, _, _ := strings.Cut(rest, " "); !isStatus(first) && isStatus(status) && status != "BYE" {
-		return rest
+	if isSmallStatus(first) {
+		first = strings.ToUpper(first)
+		text = strings.TrimSuffix(first+" "+rest, " ")
+	}
+	if status, more, _ := strings.Cut(rest, " "); !isStatus(first) {
+		switch {
+		case isStatus(status) && status != "BYE" && !strings.ContainsAny(first, ":.@/"):
+			return rest
+		case isSmallStatus(status) && status != "bye" && looksLikeTag(first):
+			return strings.TrimSuffix(strings.ToUpper(status)+" "+more, " ")
+		}
 	}
 	return text
+}
+
+// plain is a text in one line, with one blank between words and plain quotes.
+func plain(text string) string {
+	text = strings.Map(func(r rune) rune {
+		switch {
+		case r == '’' || r == '‘' || r == 'ʼ':
+			return '\''
+		case r == '“' || r == '”':
+			return '"'
+		case r == utf8.RuneError || unicode.IsControl(r):
+			return ' '
+		case unicode.Is(unicode.Cf, r): // joiners and marks that nobody sees
+			return -1
+		}
+		return r
+	}, text)
+	text = strings.Join(strings.Fields(text), " ")
+	return strings.NewReplacer(" [ ", " [", " ] ", "] ").Replace(text)
+}
+
+// withoutRepeatedCodes drops the codes with which every line of an SMTP reply begins
+// (RFC 5321 section 4.2.1), but for the first. The lines may have been joined already.
+func withoutRepeatedCodes(reply string) string {
+	reply = strings.TrimLeft(reply, " \t\r\n")
+	if len(reply) < 5 || !isReplyCode(reply[:3]) || reply[3] != ' ' && reply[3] != '-' {
+		return reply
+	}
+	code, enhanced := reply[:3], ""
+	if found := scrubs().enhanced.FindString(reply[4:]); found != "" {
+		enhanced = found + " "
+	}
+	head := code + " "
+	rest := reply[4:]
+	for _, lineEnd := range []string{"\r\n", "\n"} {
+		for _, mark := range []string{"-", " "} {
+			rest = strings.ReplaceAll(rest, lineEnd+code+mark+enhanced, " ")
+			rest = strings.ReplaceAll(rest, lineEnd+code+mark, " ")
+		}
+	}
+	if reply[3] == '-' || enhanced != "" {
+		for _, mark := range []string{"-", " "} {
+			rest = strings.ReplaceAll(rest, " "+code+mark+enhanced, " ")
+		}
+	}
+	return head + rest
+}
+
+func isReplyCode(text string) bool {
+	return text[0] >= '2' && text[0] <= '5' && text[1] >= '0' && text[1] <= '9' && text[2] >= '0' && text[2] <= '9'
 }
 
 // normaliseJSON drops the line ends of a challenge.
@@ -56,6 +109,16 @@ func isStatus(word string) bool {
 	return false
 }
 
+// isSmallStatus knows them in small letters, which a few servers write.
+func isSmallStatus(word string) bool {
+	return word != "" && word[0] != '*' && word == strings.ToLower(word) && isStatus(strings.ToUpper(word)) && !isStatus(word)
+}
+
+// looksLikeTag says whether a word may be what a client begins its commands with.
+func looksLikeTag(word string) bool {
+	return word != "" && strings.ContainsAny(word, "0123456789") && !strings.ContainsAny(word, ".:@/[")
+}
+
 // isRefusal says whether a normalised reply refuses one thing, rather than ending
 // the connection or saying something else.
 func isRefusal(reply string) bool {
@@ -68,15 +131,20 @@ func isRefusal(reply string) bool {
 }
 
 // A scrubber holds the patterns of what is taken out of a text.
-type scrubber struct{ link, named, bearer, long, guid, address *regexp.Regexp }
+type scrubber struct {
+	link, named, bearer, long, guid, address *regexp.Regexp
+	enhanced                                 *regexp.Regexp // RFC 3463, at the beginning
+}
 
 // scrubs compiles them when the first server has said something.
 var scrubs = sync.OnceValue(func() scrubber {
 	return scrubber{
-		link:    regexp.MustCompile(`(?i)\bhttps?://[^\s\]>"')]+`),
-		named:   regexp.MustCompile(`(?i)\b(pass(?:word|wd|phrase)?|secret|token|access_token|refresh_token|code|key)(["']?\s*[=:]\s*["']?)([^\s"',;&\]]+)`),
-		bearer:  regexp.MustCompile(`(?i)\b(bearer|basic|plain|xoauth2|oauthbearer)(\s+)([A-Za-z0-9+/_.~=-]{8,})`),
-		long:    regexp.MustCompile(`[A-Za-z0-9+/_=-]{20,}`),
+		link:     regexp.MustCompile(`(?i)\bhttps?://[^\s\]>"')]+`),
+		named:    regexp.MustCompile(`(?i)\b(pass(?:word|wd|phrase)?|secret|token|access_token|refresh_token|code|key)(["']?\s*[=:]\s*["']?)([^\s"',;&\]]+)`),
+		bearer:   regexp.MustCompile(`(?i)\b(bearer|basic|plain|xoauth2|oauthbearer)(\s+)([A-Za-z0-9+/_.~=-]{8,})`),
+		long:     regexp.MustCompile(`[A-Za-z0-9+/_=-]{20,}`),
+		enhanced: regexp.MustCompile(`^[245]\.\d{1,3}\.\d{1,3}\b`),
+
 		guid:    regexp.MustCompile(`(?i)^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$`),
 		address: regexp.MustCompile(`[\p{L}\p{N}._%+'=-]+@[\p{L}\p{N}-]+(?:\.[\p{L}\p{N}-]+)*`),
 	}

@@ -88,19 +88,27 @@ func TestHostileRepliesDoNoHarm(t *testing.T) {
 
 func TestNormalise(t *testing.T) {
 	for text, want := range map[string]string{
-		"a1 NO no":              "NO no",
-		"NO no":                 "NO no",
-		"* BYE bye":             "* BYE bye",
-		"+OK ready":             "+OK ready",
-		"-ERR one\r\ntwo":       "-ERR one two",
-		"  NO\ttab\x00 ":        "NO tab",
-		"+ not base64 at all":   "+ not base64 at all",
-		"+ eyJzdGF0dXMiOjF9":    `{"status":1}`,
-		"220 mail ESMTP":        "220 mail ESMTP",
-		"550-5.7.1 a\n550 b":    "550-5.7.1 a 550 b",
-		"":                      "",
-		"\r\n":                  "",
-		"* CAPABILITY IMAP4rev": "* CAPABILITY IMAP4rev",
+		"a1 NO no":                "NO no",
+		"NO no":                   "NO no",
+		"* BYE bye":               "* BYE bye",
+		"+OK ready":               "+OK ready",
+		"-ERR one\r\ntwo":         "-ERR one two",
+		"  NO\ttab\x00 ":          "NO tab",
+		"+ not base64 at all":     "+ not base64 at all",
+		"+ eyJzdGF0dXMiOjF9":      `{"status":1}`,
+		"220 mail ESMTP":          "220 mail ESMTP",
+		"550-5.7.1 a\n550 b":      "550 5.7.1 a b",
+		"535-5.7.8 a 535 5.7.8 b": "535 5.7.8 a b",
+		"535-a 535 b":             "535 a b",
+		"535 a 535 b":             "535 a 535 b", // one line, which names a code
+		"no\u00a0[x]  y":          "NO [x] y",
+		"a1 no y":                 "NO y",
+		"-err [AUTH]":             "-ERR [AUTH]",
+		"No, thank you":           "No, thank you",
+		"NO can’t":                "NO can't",
+		"":                        "",
+		"\r\n":                    "",
+		"* CAPABILITY IMAP4rev":   "* CAPABILITY IMAP4rev",
 	} {
 		if got := normalise(text); got != want {
 			t.Errorf("normalise(%q) = %q, want %q", text, got, want)

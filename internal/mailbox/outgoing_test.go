@@ -11,9 +11,9 @@ import (
 	"github.com/postroom/postroom/internal/simulator"
 )
 
-// provider runs a server to read from and one to send by, both behind TLS, with
+// twoServers runs a server to read from and one to send by, both behind TLS, with
 // an account support@example.net. m is a mailbox of both.
-func provider(t *testing.T, o simulator.SMTPOptions) (read *simulator.Server, send *simulator.SMTPServer, m postroom.Mailbox) {
+func twoServers(t *testing.T, o simulator.SMTPOptions) (read *simulator.Server, send *simulator.SMTPServer, m postroom.Mailbox) {
 	t.Helper()
 	read, err := simulator.Start(simulator.Options{TLS: postroom.TLSImplicit})
 	if err != nil {
@@ -74,7 +74,7 @@ func TestBothSidesAreTested(t *testing.T) {
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
-			_, server, m := provider(t, test.options)
+			_, server, m := twoServers(t, test.options)
 			server.SetFaults("", test.faults)
 			if test.change != nil {
 				test.change(&m)
@@ -98,7 +98,7 @@ func TestBothSidesAreTested(t *testing.T) {
 }
 
 func TestMailboxThatOnlyReadsHasNoSendingSteps(t *testing.T) {
-	_, _, m := provider(t, simulator.SMTPOptions{TLS: postroom.TLSImplicit})
+	_, _, m := twoServers(t, simulator.SMTPOptions{TLS: postroom.TLSImplicit})
 	m.Outgoing = nil
 	r := Tester{Explainer: explainer()}.Run(t.Context(), m, password("right"), TestOptions{})
 	wantSteps(t, r, strings.TrimSpace(readable), "", "")
@@ -109,7 +109,7 @@ func TestMailboxThatOnlyReadsHasNoSendingSteps(t *testing.T) {
 
 // What cannot be read may still be able to send, and that is worth knowing.
 func TestOneSideDoesNotHideTheOther(t *testing.T) {
-	read, _, m := provider(t, simulator.SMTPOptions{TLS: postroom.TLSImplicit})
+	read, _, m := twoServers(t, simulator.SMTPOptions{TLS: postroom.TLSImplicit})
 	read.SetFaults("", simulator.Faults{RefuseLogin: "NO [AUTHENTICATIONFAILED] no"})
 	r := Tester{Explainer: explainer()}.Run(t.Context(), m, password("right"), TestOptions{})
 	wantSteps(t, r, "connection encryption greeting ✕sign_in outgoing_connection outgoing_encryption outgoing_greeting outgoing_sign_in outgoing_sender",
@@ -117,7 +117,7 @@ func TestOneSideDoesNotHideTheOther(t *testing.T) {
 }
 
 func TestOutgoingServerWithAnotherPassword(t *testing.T) {
-	read, _, m := provider(t, simulator.SMTPOptions{TLS: postroom.TLSImplicit})
+	read, _, m := twoServers(t, simulator.SMTPOptions{TLS: postroom.TLSImplicit})
 	read.AddAccount("relay", "other")
 	m.Outgoing.Username = "relay"
 	c := password("right")
@@ -137,7 +137,7 @@ func TestOutgoingServerWithAnotherPassword(t *testing.T) {
 func TestAppPasswordWithAndWithoutBlanks(t *testing.T) {
 	for _, at := range []string{"abcdefghijklmnop", "abcd efgh ijkl mnop"} {
 		for _, typed := range []string{"abcdefghijklmnop", "abcd efgh ijkl mnop"} {
-			read, _, m := provider(t, simulator.SMTPOptions{TLS: postroom.TLSImplicit})
+			read, _, m := twoServers(t, simulator.SMTPOptions{TLS: postroom.TLSImplicit})
 			read.AddAccount("relay", at)
 			m.Outgoing.Username = "relay"
 			c, err := Credential{Kind: KindPassword, Password: postroom.Hide("right"), Outgoing: &Credential{Kind: KindAppPassword, Password: postroom.Hide(typed)}}.complete()

@@ -17,7 +17,7 @@ import (
 func sender(t *testing.T) (d *Desk, read *simulator.Server, send *simulator.SMTPServer, m postroom.Mailbox) {
 	t.Helper()
 	d, _ = newDesk(t)
-	read, send, m = provider(t, simulator.SMTPOptions{TLS: postroom.TLSImplicit})
+	read, send, m = twoServers(t, simulator.SMTPOptions{TLS: postroom.TLSImplicit})
 	m.Name = "Köln Support"
 	return d, read, send, mustAdd(t, d, m)
 }
@@ -113,7 +113,7 @@ func TestMailboxThatOnlyReadsSendsNoTestMail(t *testing.T) {
 // One app password, pasted as Google shows it, reads by POP3 and sends by SMTP.
 func TestOneCredentialForPOP3AndSMTP(t *testing.T) {
 	d, _ := newDesk(t)
-	read, send, m := provider(t, simulator.SMTPOptions{TLS: postroom.TLSImplicit})
+	read, send, m := twoServers(t, simulator.SMTPOptions{TLS: postroom.TLSImplicit})
 	pop, err := read.StartPOP3(simulator.POP3Options{TLS: postroom.TLSImplicit})
 	if err != nil {
 		t.Fatal(err)

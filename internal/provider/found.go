@@ -45,6 +45,10 @@ type Candidate struct {
 	Where string
 	// SignIns are the ways that are known to work: oauth, app_password, password.
 	SignIns []string
+	// Confirm says that a person has to look at the host before a password is sent
+	// there: it is somebody else's, and nothing but the DNS or a page in clear says so,
+	// or its certificate is not good for it. A note says why.
+	Confirm bool
 }
 
 // A Try is one thing that was asked.

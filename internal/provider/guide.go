@@ -22,10 +22,30 @@ type Guide struct {
 
 // A GuideStep is one thing to do.
 type GuideStep struct {
-	ID          string // why, two_step, make, name, copy, paste, end; enable and bridge where needed
+	// ID is why, two_step, make, name, copy, paste or end; and where they are needed
+	// plan, bridge, enable (before the app password is made) and allow (after it).
+	ID          string
 	Title, Text string
 	Link        postroom.Link // the page where it is done, for this very account where the page takes one
 	Skip        string        // when this step can be left out; empty: never
 	Checked     time.Time     // the day it was last checked; zero: never against a page of the provider
 	Source      postroom.Link // the provider's own page
+}
+
+// Guide returns the way to an app password for an address; ok is false where the
+// provider has none. Where nobody has compared it with the provider's own pages,
+// it says so in words, and names no page.
+func (p *Preset) Guide(address string) (g Guide, ok bool) {
+	if p == nil || !p.AppPassword.Offered || p.guides == nil {
+		return Guide{}, false
+	}
+	return p.guides().guide(p, address), true
+}
+
+// guideFor returns the text of a provider's guide, or the one for all others.
+func guideFor(id string) guideText {
+	if texts := entriesFor[guideText](guides, "guides.yaml", id); len(texts) > 0 {
+		return texts[0]
+	}
+	return entriesFor[guideText](guides, "guides.yaml", "other")[0]
 }

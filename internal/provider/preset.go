@@ -40,6 +40,8 @@ type Preset struct {
 	Changes     []Change // announced, the earliest first
 	Facts       []string // what saves people hours, each one or two sentences
 	Checked     string   // what was checked, and when
+
+	guides func() guideText // reads the text of the guide, once
 }
 
 // A Server is one that a provider tells its customers to use.

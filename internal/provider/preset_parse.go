@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"regexp"
 	"strings"
+	"sync"
 
 	"go.yaml.in/yaml/v3"
 
@@ -79,6 +80,9 @@ type oauthText struct {
 }
 
 type enableText struct {
+	IMAP  string `yaml:"imap"`
+	POP   string `yaml:"pop"`
+	SMTP  string `yaml:"smtp"`
 	Where string `yaml:"where"`
 	URL   string `yaml:"url"`
 }
@@ -107,7 +111,10 @@ func parsePreset(text string) *Preset {
 	if err := yaml.Unmarshal([]byte(text), &texts); err != nil || len(texts) != 1 {
 		panic(fmt.Sprintf("providers.yaml: %d providers, %v, in %q", len(texts), err, text))
 	}
-	return texts[0].preset()
+	p := texts[0].preset()
+	p.guides = sync.OnceValue(func() guideText { return guideFor(p.ID) })
+	p.learn()
+	return p
 }
 
 func (t *presetText) preset() *Preset {
@@ -120,7 +127,7 @@ func (t *presetText) preset() *Preset {
 		UsernameNote:    t.Username.Note,
 		AppPassword:     t.appPassword(),
 		OAuth:           t.oauth(),
-		EnableFirst:     EnableFirst{Where: t.EnableFirst.Value.Where, URL: t.EnableFirst.Value.URL},
+		EnableFirst:     t.enableFirst(),
 		Checked:         t.Verified,
 	}
 	switch t.Auth.Password.Use {
@@ -132,6 +139,22 @@ func (t *presetText) preset() *Preset {
 		p.TakesPassword = !p.AppPassword.Required && t.Auth.OAuth2.Use != "yes"
 	}
 	return p
+}
+
+// enableFirst says in words what the file says in a word. What is more than a word
+// is said in knowledge.yaml.
+func (t *presetText) enableFirst() EnableFirst {
+	e := t.EnableFirst.Value
+	words := func(what, state string) string {
+		if state != "off" && state != "off by default" {
+			return ""
+		}
+		return what + " is switched off at " + t.Name + " until somebody switches it on in the settings of the mailbox."
+	}
+	return EnableFirst{
+		IMAP: words("Reading by IMAP", e.IMAP), POP: words("Reading by POP3", e.POP), SMTP: words("Sending from a mail program", e.SMTP),
+		Where: e.Where, URL: e.URL,
+	}
 }
 
 // servers leaves out those that only discovery can name.

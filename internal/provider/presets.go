@@ -26,6 +26,9 @@ type Presets struct {
 	ids     map[string]*known
 	domains map[string]*known
 	hosts   map[string][]*known
+
+	readTerms sync.Once
+	terms     []Term
 }
 
 // All returns every provider, in the file's order.

@@ -79,6 +79,9 @@ type Report struct {
 	Folders []Folder
 	// Advice is what would do the mailbox good, by what was measured.
 	Advice []Advice
+
+	// The forms of the passwords that have worked; empty: none has.
+	form, outgoingForm postroom.Secret
 }
 
 // A Side is one of the two servers of a mailbox, or both.

@@ -21,8 +21,9 @@ func (t *trip) clearPOP3(ctx context.Context, mails []ownMail) cleared {
 		return cleared{left: t.couldNotClear(err)}
 	}
 	defer resume()
-	r := &test{Tester: t.Tester, m: t.m, c: t.in}
-	client, _, err := r.openPOP3(ctx)
+	r := t.Tester.alone(IncomingSide, t.m, t.in)
+	defer r.opening.end()
+	client, err := r.signInPOP3(ctx)
 	if err != nil {
 		return cleared{left: t.couldNotClear(r.inUse(err))}
 	}

@@ -2,10 +2,12 @@ package mailbox
 
 import (
 	"regexp"
+	"slices"
 	"strings"
 	"unicode"
 
 	"github.com/postroom/postroom"
+	"github.com/postroom/postroom/internal/provider"
 )
 
 // The kinds of credential that are known here.
@@ -22,6 +24,8 @@ type Credential struct {
 	// Outgoing is what opens the outgoing server, where that is something else; nil:
 	// this does. It has none of its own.
 	Outgoing *Credential
+
+	proven bool // it has worked just as it is
 }
 
 // maxPassword is the longest password that is taken, in bytes.
@@ -30,8 +34,9 @@ const maxPassword = 4 << 10
 // fourGroups is how providers show an app password; the blanks are not part of it.
 var fourGroups = regexp.MustCompile(`^[A-Za-z]{4}([ \x{a0}][A-Za-z]{4}){3}$`)
 
-// complete returns c as it is kept: without the blanks that pasting adds. An app
-// password has none within either; a password keeps those.
+// complete returns c as it is kept until it has worked: as it was typed, but for
+// what is around it and for line ends. In which form a server takes it is found out
+// there, see [Explainer.formsOf].
 func (c Credential) complete() (Credential, error) {
 	c, err := c.completeAs("credential")
 	if err == nil && c.Outgoing != nil {
@@ -43,7 +48,7 @@ func (c Credential) complete() (Credential, error) {
 }
 
 func (c Credential) completeAs(field string) (Credential, error) {
-	text := strings.TrimSpace(c.Password.Reveal())
+	text := typed(c.Password.Reveal())
 	switch c.Kind {
 	case "":
 		c.Kind = KindPassword
@@ -58,14 +63,6 @@ func (c Credential) completeAs(field string) (Credential, error) {
 	default:
 		return c, invalid(field+".kind", quote(c.Kind)+" is no kind of credential.", "Choose password or app_password.")
 	}
-	if c.Kind == KindAppPassword {
-		text = strings.Map(func(r rune) rune {
-			if unicode.IsSpace(r) {
-				return -1
-			}
-			return r
-		}, text)
-	}
 	switch {
 	case text == "":
 		return c, invalid(field+".password", "The password is missing.", "Enter it. It is kept sealed, and never shown again.")
@@ -74,4 +71,98 @@ func (c Credential) completeAs(field string) (Credential, error) {
 	}
 	c.Password = postroom.Hide(text)
 	return c, nil
+}
+
+// typed is a password without the blanks, and marks that nobody sees, around it;
+// a line end within becomes a blank, since no server takes it.
+func typed(text string) string {
+	text = strings.TrimFunc(text, func(r rune) bool { return unicode.IsSpace(r) || unicode.Is(unicode.Cf, r) })
+	return lineEnds.ReplaceAllString(text, " ")
+}
+
+var lineEnds = regexp.MustCompile(`[ \t]*[\r\n\t\x{2028}\x{2029}]+[ \t]*`)
+
+// formsOf are the forms in which a server may want a password, the most likely
+// first, never more than two. One that has worked has only the form in which it did.
+func (x Explainer) formsOf(m postroom.Mailbox, c Credential) []postroom.Secret {
+	if c.proven {
+		return []postroom.Secret{c.Password}
+	}
+	preset, known := x.presetOf(m)
+	texts := preset.NormalForms(c.Password.Reveal())
+	switch bare := withoutBlanks(c.Password.Reveal()); {
+	case c.Kind == KindAppPassword && len(texts) > 0 && bare != texts[0] && !slices.Contains(texts, bare):
+		texts = []string{bare, texts[0]}
+	case !known && len(texts) == 1 && sixteenSmall.MatchString(texts[0]):
+		// who runs the server may have set it with the blanks with which it was shown
+		texts = append(texts, inFours.ReplaceAllString(texts[0], "$1 $2 $3 $4"))
+	}
+	var forms []postroom.Secret
+	for _, text := range texts[:min(len(texts), 2)] {
+		forms = append(forms, postroom.Hide(text))
+	}
+	return forms
+}
+
+// presetOf is the provider of a mailbox; nil where none is known. On this computer
+// itself anything may run: there the address alone tells.
+func (x Explainer) presetOf(m postroom.Mailbox) (preset *provider.Preset, known bool) {
+	host := m.Incoming.Host
+	if isLoopback(host) {
+		host = ""
+	}
+	if preset, known = x.presets().For(m.Address, host); !known {
+		return nil, false
+	}
+	return preset, true
+}
+
+var (
+	sixteenSmall = regexp.MustCompile(`^[a-z]{16}$`)
+	inFours      = regexp.MustCompile(`^(.{4})(.{4})(.{4})(.{4})$`)
+)
+
+func withoutBlanks(text string) string {
+	return strings.Map(func(r rune) rune {
+		if unicode.IsSpace(r) || unicode.Is(unicode.Cf, r) {
+			return -1
+		}
+		return r
+	}, text)
+}
+
+// formInWords says how the form of a password that worked differs from what was
+// tried first, without telling anything of it.
+func formInWords(first, worked string) string {
+	switch {
+	case strings.Contains(first, " ") && !strings.Contains(worked, " "):
+		return "without its blanks"
+	case strings.Contains(worked, " ") && !strings.Contains(first, " "):
+		return "with blanks between its groups"
+	case strings.Contains(first, "-") && !strings.Contains(worked, "-"):
+		return "without its dashes"
+	case strings.Contains(worked, "-") && !strings.Contains(first, "-"):
+		return "with dashes between its groups"
+	}
+	return "just as it was typed"
+}
+
+// SecretWords says what a secret looks like to somebody who pastes it, and whether
+// that is what the provider wants; no words: nothing can be said. It is a hint, and
+// blocks nothing.
+func SecretWords(preset *provider.Preset, secret postroom.Secret) (words string, good bool) {
+	text := typed(secret.Reveal())
+	if text == "" || preset == nil {
+		return "", false
+	}
+	looks, known := preset.LooksLikeAppPassword(text)
+	switch {
+	case known && looks:
+		return "This looks like an app password.", true
+	case known && preset.AppPassword.Required:
+		return "This looks like your normal password, which " + preset.Name + " no longer accepts from programs. Create an app password there.", false
+	case known && preset.AppPassword.Offered:
+		return "This does not look like an app password of " + preset.Name + ".", false
+	}
+	return "", false
 }

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/postroom/postroom"
+	"github.com/postroom/postroom/internal/mail"
 	"github.com/postroom/postroom/internal/mail/mime"
 	"github.com/postroom/postroom/internal/mail/smtp"
 )
@@ -22,6 +23,8 @@ type SendReport struct {
 	Words     string          // what became of it, in words
 	Reply     string          // what the server said to it, secrets removed; empty: nothing
 	Fault     *postroom.Fault // why it was not sent, or why that is not known; nil when it was
+
+	form postroom.Secret // of the password, that has worked; empty: none has
 }
 
 // The time-outs of a test mail beyond those of the mailbox: of the server's answer
@@ -94,10 +97,11 @@ func (t Tester) sendMail(ctx context.Context, m postroom.Mailbox, c Credential, 
 	ctx, cancel := context.WithTimeout(ctx, sendTestTimeout)
 	defer cancel()
 	since := time.Now()
-	r := &test{Tester: t, m: outgoingSide(m), c: c}
+	r := t.alone(OutgoingSide, outgoingSide(m), c)
+	defer r.opening.end()
 	to := l.To[0].Address
 	fate, err := r.handOver(ctx, to, mime.Compose(l))
-	report := SendReport{To: to, MessageID: l.MessageID, Outcome: fate.Outcome, Took: time.Since(since), Reply: fate.Words}
+	report := SendReport{To: to, MessageID: l.MessageID, Outcome: fate.Outcome, Took: time.Since(since), Reply: fate.Words, form: r.form}
 	host := m.Outgoing.Host
 	switch fate.Outcome {
 	case smtp.Sent:
@@ -119,9 +123,11 @@ func (t Tester) sendMail(ctx context.Context, m postroom.Mailbox, c Credential, 
 
 // handOver signs in and hands one message over.
 func (r *test) handOver(ctx context.Context, to string, raw []byte) (smtp.Fate, error) {
-	client, err := openOutgoing(ctx, smtp.Options{
-		Endpoint: r.endpoint(), CommandTimeout: commandTimeout, DataTimeout: commandTimeout, AnswerTimeout: answerTimeout,
-	}, r.m.Incoming.Username, r.c)
+	client, err := letIn(ctx, r, func(l mail.Login) (*smtp.Client, error) {
+		return smtp.Open(ctx, smtp.Options{
+			Endpoint: r.watched(ctx), Login: l, CommandTimeout: commandTimeout, DataTimeout: commandTimeout, AnswerTimeout: answerTimeout,
+		})
+	})
 	if err != nil {
 		return smtp.Fate{Outcome: smtp.NotSent}, err
 	}

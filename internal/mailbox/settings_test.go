@@ -285,8 +285,8 @@ func TestPasswordsAreTakenAsTheyAreMeant(t *testing.T) {
 	}{
 		"a pasted line end":            {KindPassword, "secret\r\n", KindPassword, "secret", ""},
 		"blanks in a password stay":    {KindPassword, "correct horse", KindPassword, "correct horse", ""},
-		"blanks in an app password go": {KindAppPassword, " abcd efgh\u00a0ijkl mnop ", KindAppPassword, "abcdefghijklmnop", ""},
-		"four groups of letters":       {"", "abcd efgh ijkl mnop", KindAppPassword, "abcdefghijklmnop", ""},
+		"an app password as pasted":    {KindAppPassword, "\u200b abcd efgh\u00a0ijkl mnop\u00a0\r\n", KindAppPassword, "abcd efgh\u00a0ijkl mnop", ""},
+		"a line end within":            {"", "abcd efgh\r\nijkl mnop", KindAppPassword, "abcd efgh ijkl mnop", ""},
 		"anything else":                {"", "abcd efgh ijkl", KindPassword, "abcd efgh ijkl", ""},
 		"hyphens stay":                 {KindAppPassword, "abcd-efgh-ijkl-mnop", KindAppPassword, "abcd-efgh-ijkl-mnop", ""},
 		"nothing":                      {KindPassword, " \n", "", "", "missing"},

@@ -2,16 +2,15 @@ package mailbox
 
 import (
 	"context"
-	"crypto/tls"
-	"fmt"
+	"errors"
 	"net"
 	"net/netip"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/postroom/postroom"
 	"github.com/postroom/postroom/internal/mail"
-	"github.com/postroom/postroom/internal/mail/imap"
 )
 
 // A Tester tries step by step whether a mailbox can be read, and sends where it is
@@ -25,56 +24,170 @@ type Tester struct {
 	// Patience is for how long a POP3 mailbox that somebody has open is tried; 0: six
 	// seconds.
 	Patience time.Duration
+
+	guard *guard // nil: nobody counts what is refused
 }
 
 // The time-outs of a test beyond those of the mailbox.
 const (
-	commandTimeout = 15 * time.Second
+	// testLasts is how long a test may take, and testEnds when its last step is ended,
+	// so that there is time to say so.
+	testLasts = 15 * time.Second
+	testEnds  = testLasts - 500*time.Millisecond
+
+	nameTimeout    = 5 * time.Second
+	commandTimeout = 8 * time.Second
+	listTimeout    = 4 * time.Second
 	listenFor      = 50 * time.Millisecond
 )
 
-// Run tests m with c, both sides at the same time. Both must be complete.
+// errTestOver is why a step of a test ends that has taken all the time there was.
+var errTestOver = errors.New("the test may not take longer")
+
+// Run tests m with c, both sides at the same time. What is tested must be complete.
+// It takes fifteen seconds at most.
 func (t Tester) Run(ctx context.Context, m postroom.Mailbox, c Credential, o TestOptions) Report {
-	outgoing := func() []Step { return nil }
-	if o.Side != IncomingSide {
-		outgoing = t.outgoing(ctx, m, c)
+	ctx, cancel := context.WithTimeoutCause(ctx, testEnds, errTestOver)
+	defer cancel()
+	var sides sync.WaitGroup
+	var incoming, outgoing *test
+	told := &listener{progress: o.Progress}
+	doubt := newDoubt(c, o.Side)
+	if o.Side != OutgoingSide {
+		incoming = t.test(IncomingSide, m, c, told, doubt)
+		sides.Go(func() { incoming.run(ctx, incoming.read) })
 	}
-	r := &test{Tester: t, m: m, c: c}
-	if o.Side != OutgoingSide && r.findName(ctx) && r.reach(ctx) {
-		r.read(ctx)
+	if o.Side != IncomingSide && m.Outgoing != nil {
+		outgoing = t.test(OutgoingSide, outgoingSide(m), c.forSending(), told, doubt)
+		sides.Go(func() { outgoing.run(ctx, outgoing.send) })
 	}
-	report := Report{OK: true, Steps: append(r.steps, outgoing()...)}
-	for _, s := range report.Steps {
-		report.OK = report.OK && s.OK
-	}
-	return report
+	sides.Wait()
+	return report(incoming, outgoing)
 }
 
-// A test is one run.
+// report is the outcome of both sides; nil: one was not tested.
+func report(sides ...*test) Report {
+	r := Report{OK: true}
+	for _, side := range sides {
+		if side == nil {
+			continue
+		}
+		r.Steps = append(r.Steps, side.steps...)
+		r.Dialogue = append(r.Dialogue, side.dialogue.lines()...)
+		r.Advice = append(r.Advice, side.advice()...)
+		if side.dialogue.side == IncomingSide {
+			r.Folders, r.form = side.folders, side.form
+		} else {
+			r.outgoingForm = side.form
+		}
+	}
+	for _, s := range r.Steps {
+		r.OK = r.OK && s.OK
+	}
+	return r
+}
+
+// A listener hears of every step, one at a time. The zero listener is nobody.
+type listener struct {
+	mu       sync.Mutex
+	progress func(Step)
+}
+
+func (l *listener) tell(s Step) {
+	if l.progress == nil {
+		return
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.progress(s)
+}
+
+// A test is one run, of one side.
 type test struct {
 	Tester
-	m     postroom.Mailbox
-	c     Credential
-	steps []Step
+	m postroom.Mailbox // of the outgoing side with its server in the place of the other
+	c Credential
 
-	client *imap.Client
-	newest imap.Status // of the first folder with a message
+	told     *listener
+	dialogue *dialogue
+	doubt    *doubt
+	forms    []postroom.Secret // of the password, the most likely first
+	form     postroom.Secret   // the one that has worked
+	refused  bool              // one was, at least
+
+	steps   []Step
+	running Step // its kind is empty while none runs
+	since   time.Time
+	opening opening
+
+	folders  []Folder
+	measured measured
 }
 
-// A signIn is what a transcript tells of how somebody signed in.
-type signIn struct {
-	greeted, began time.Time
-	mechanism      string
+func (t Tester) test(side Side, m postroom.Mailbox, c Credential, told *listener, doubt *doubt) *test {
+	r := &test{Tester: t, m: m, c: c, told: told, doubt: doubt, dialogue: &dialogue{side: side}}
+	r.forms = t.Explainer.formsOf(m, c)
+	r.dialogue.blank(m.Incoming.Username, c.Password)
+	r.dialogue.blank(m.Incoming.Username, r.forms...)
+	return r
 }
 
-func (r *test) good(kind StepKind, since time.Time, detail string) {
-	r.steps = append(r.steps, Step{Kind: kind, OK: true, Took: time.Since(since), Detail: detail})
+// alone is a test of one side that nobody watches: what signs in as a test does.
+func (t Tester) alone(side Side, m postroom.Mailbox, c Credential) *test {
+	return t.test(side, m, c, &listener{}, newDoubt(c, side))
 }
 
-// bad notes a step that failed; it returns false, for the one who ends with it.
-func (r *test) bad(kind StepKind, since time.Time, detail string, err error) bool {
-	r.steps = append(r.steps, Step{Kind: kind, Took: time.Since(since), Detail: detail, Fault: r.explain(err)})
+// run finds the server, and then does what is to be done with it.
+func (r *test) run(ctx context.Context, work func(context.Context)) {
+	defer r.doubt.settle(r)
+	defer r.opening.end()
+	if r.findName(ctx) {
+		work(ctx)
+	}
+}
+
+// begin tells that a step begins.
+func (r *test) begin(kind StepKind, detail string) {
+	if r.dialogue.side == OutgoingSide {
+		kind = outgoingPrefix + kind
+	}
+	r.running, r.since = Step{Kind: kind, Detail: detail, Running: true}, time.Now()
+	r.told.tell(r.running)
+}
+
+// isAt says whether a step runs.
+func (r *test) isAt(kind StepKind) bool {
+	return strings.TrimPrefix(string(r.running.Kind), outgoingPrefix) == string(kind)
+}
+
+// end notes how the step that runs has ended.
+func (r *test) end(s Step) {
+	s.Kind, s.Took = r.running.Kind, time.Since(r.since)
+	r.running = Step{}
+	r.steps = append(r.steps, s)
+	r.told.tell(s)
+}
+
+func (r *test) good(detail string) { r.end(Step{OK: true, Detail: detail}) }
+
+// bad notes that the step that runs has failed; it returns false, for the one who
+// ends with it.
+func (r *test) bad(ctx context.Context, detail string, err error) bool {
+	r.end(Step{Detail: detail, Fault: r.whatWentWrong(ctx, err), Certificate: refusedCertificate(err)})
 	return false
+}
+
+// whatWentWrong is the Fault of what went wrong, also where time has run out.
+func (r *test) whatWentWrong(ctx context.Context, err error) *postroom.Fault {
+	if ctx.Err() != nil && errors.Is(context.Cause(ctx), errTestOver) {
+		return &postroom.Fault{
+			Kind: postroom.Delayed, Class: postroom.Timeout, FixBy: postroom.FixByWaiting,
+			Explanation: "A test takes " + inWords(testLasts) + " at most, and " + r.m.Incoming.Host + " had not answered by then.",
+			Remedy:      "Test it again in a minute. If it stays as slow, whoever runs the server can say why.",
+			Err:         err,
+		}
+	}
+	return r.explain(err)
 }
 
 // explain is the Fault of what went wrong, also where the one who asked has left.
@@ -96,26 +209,24 @@ func (r *test) findName(ctx context.Context) bool {
 	if _, err := netip.ParseAddr(host); err == nil {
 		return true
 	}
-	since := time.Now()
-	ctx, cancel := context.WithTimeout(ctx, r.endpoint().ConnectTimeout)
-	defer cancel()
+	r.begin(StepName, host)
 	lookUp := r.LookUp
 	if lookUp == nil {
 		lookUp = func(ctx context.Context, host string) ([]netip.Addr, error) {
 			return net.DefaultResolver.LookupNetIP(ctx, "ip", host)
 		}
 	}
-	found, err := lookUp(ctx, asciiHost(host))
+	soon, cancel := context.WithTimeout(ctx, min(nameTimeout, r.endpoint().ConnectTimeout))
+	defer cancel()
+	found, err := lookUp(soon, asciiHost(host))
 	if err != nil {
-		return r.bad(StepName, since, host, &mail.Refusal{Protocol: r.m.Incoming.Protocol, Phase: mail.PhaseConnect, Err: err})
+		return r.bad(ctx, host, &mail.Refusal{Protocol: r.m.Incoming.Protocol, Phase: mail.PhaseConnect, Err: err})
 	}
 	var shown []string
-	for _, ip := range found {
-		if text := ip.Unmap().String(); len(shown) < 4 {
-			shown = append(shown, text)
-		}
+	for _, ip := range found[:min(len(found), 4)] {
+		shown = append(shown, ip.Unmap().String())
 	}
-	r.good(StepName, since, host+" is "+strings.Join(shown, ", "))
+	r.good(host + " is " + strings.Join(shown, ", "))
 	return true
 }
 
@@ -127,58 +238,6 @@ func (r *test) endpoint() mail.Endpoint {
 	}.WithDefaults()
 }
 
-// reach connects once for the sake of the connection alone, so that reaching the
-// server, its certificate and its greeting can be told apart.
-func (r *test) reach(ctx context.Context) bool {
-	since, reached, at := time.Now(), time.Time{}, ""
-	e := r.endpoint()
-	dial := e.Dial
-	if dial == nil {
-		dial = new(net.Dialer).DialContext
-	}
-	e.Dial = func(ctx context.Context, network, addr string) (net.Conn, error) {
-		conn, err := dial(ctx, network, addr)
-		if err == nil {
-			reached, at = time.Now(), conn.RemoteAddr().String()
-		}
-		return conn, err
-	}
-	conn, err := mail.Dial(ctx, e)
-	if err == nil {
-		defer conn.Close()
-	}
-	place := fmt.Sprintf("%s, port %d", r.m.Incoming.Host, r.m.Incoming.Port)
-	if reached.IsZero() {
-		return r.bad(StepConnection, since, place, err)
-	}
-	r.steps = append(r.steps, Step{Kind: StepConnection, OK: true, Took: reached.Sub(since), Detail: place + " (" + at + ")"})
-	if err != nil {
-		return r.bad(StepEncryption, reached, "", err)
-	}
-	if encrypted, ok := conn.(interface{ ConnectionState() tls.ConnectionState }); ok {
-		r.good(StepEncryption, reached, certificateInWords(encrypted.ConnectionState()))
-	}
-	return true
-}
-
-// certificateInWords says who the server is, who says so, and until when.
-func certificateInWords(s tls.ConnectionState) string {
-	words := tls.VersionName(s.Version)
-	if len(s.PeerCertificates) == 0 {
-		return words
-	}
-	c := s.PeerCertificates[0]
-	who := c.Subject.CommonName
-	if len(c.DNSNames) > 0 {
-		who = c.DNSNames[0]
-	}
-	issuer := c.Issuer.CommonName
-	if len(c.Issuer.Organization) > 0 {
-		issuer = c.Issuer.Organization[0]
-	}
-	return fmt.Sprintf("%s; %s, certified by %s until %s", words, who, issuer, c.NotAfter.Format("2 January 2006"))
-}
-
 // read opens the mailbox as reading it does.
 func (r *test) read(ctx context.Context) {
 	if r.m.Incoming.Protocol == postroom.POP3 {
@@ -186,76 +245,4 @@ func (r *test) read(ctx context.Context) {
 		return
 	}
 	r.readIMAP(ctx)
-}
-
-// opened notes the steps up to the sign-in.
-func (r *test) opened(since time.Time, s signIn, err error) {
-	phase := mail.Phase("")
-	if refusal, ok := mail.RefusalOf(err); ok {
-		phase = refusal.Phase
-	}
-	switch {
-	case phase == mail.PhaseConnect: // though it has just been reached
-		r.bad(StepConnection, since, "", err)
-		return
-	case err != nil && s.greeted.IsZero(), phase == mail.PhaseGreeting:
-		r.bad(StepGreeting, since, "", err)
-		return
-	}
-	if s.greeted.IsZero() {
-		s.greeted = since
-	}
-	r.steps = append(r.steps, Step{Kind: StepGreeting, OK: true, Took: s.greeted.Sub(since), Detail: "The server speaks " + protocolInWords(r.m.Incoming.Protocol) + "."})
-	if r.m.Incoming.TLS == postroom.TLSStart {
-		if phase == mail.PhaseStartTLS {
-			r.bad(StepEncryption, s.greeted, "", err)
-			return
-		}
-		r.good(StepEncryption, s.greeted, "By "+startWord(r.m.Incoming.Protocol)+", with a certificate that is trusted.")
-	}
-	if s.began.IsZero() {
-		s.began = s.greeted
-	}
-	who := r.m.Incoming.Username
-	if s.mechanism != "" {
-		who += " (" + s.mechanism + ")"
-	}
-	if err != nil {
-		r.bad(StepSignIn, s.began, who, err)
-		return
-	}
-	r.good(StepSignIn, s.began, who)
-}
-
-// startWord is the command that begins encryption.
-func startWord(p postroom.Protocol) string {
-	if p == postroom.POP3 {
-		return "STLS" // RFC 2595 section 4
-	}
-	return "STARTTLS"
-}
-
-func messages(n int64) string {
-	if n == 1 {
-		return "1 message"
-	}
-	return grouped(n) + " messages"
-}
-
-// grouped writes a number with commas between its thousands.
-func grouped(n int64) string {
-	text := fmt.Sprint(n)
-	for i := len(text) - 3; i > 0; i -= 3 {
-		text = text[:i] + "," + text[i:]
-	}
-	return text
-}
-
-// every is how often Postroom looks, as people say it.
-func every(d time.Duration) string {
-	switch d {
-	case time.Second, time.Minute, time.Hour:
-		return "every " + strings.TrimPrefix(inWords(d), "1 ")
-	}
-	return "every " + inWords(d)
 }

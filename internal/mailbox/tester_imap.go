@@ -2,10 +2,8 @@ package mailbox
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"strings"
-	"time"
 
 	"github.com/postroom/postroom"
 	"github.com/postroom/postroom/internal/mail"
@@ -14,57 +12,44 @@ import (
 
 // readIMAP opens the mailbox by IMAP.
 func (r *test) readIMAP(ctx context.Context) {
-	since := time.Now()
-	var s signIn
-	client, err := imap.Open(ctx, imap.Options{
-		Endpoint:       r.endpoint(),
-		Login:          mail.Login{Username: r.m.Incoming.Username, Secret: r.c.Password},
-		CommandTimeout: commandTimeout, LiteralTimeout: commandTimeout,
-		Transcript: func(dir byte, line string) {
-			if dir == 'S' && s.greeted.IsZero() {
-				s.greeted = time.Now()
-			}
-			if word, rest := command(line); dir == 'C' && (word == "AUTHENTICATE" || word == "LOGIN") {
-				s.began = time.Now()
-				if s.mechanism = word; word == "AUTHENTICATE" {
-					s.mechanism, _, _ = strings.Cut(rest, " ")
-				}
-			}
-		},
+	client, err := letIn(ctx, r, func(l mail.Login) (*imap.Client, error) {
+		return imap.Open(ctx, imap.Options{
+			Endpoint: r.watched(ctx), Login: l, CommandTimeout: commandTimeout, LiteralTimeout: commandTimeout, Transcript: r.hear,
+		})
 	})
-	r.opened(since, s, err)
-	if err != nil {
+	if !r.opened(ctx, err) {
 		return
 	}
-	r.client = client
 	defer client.Close()
-	if r.openFolders(ctx) && r.lookAtMessage(ctx) {
-		r.dealAfterImport()
-		r.awaitNews(ctx)
+	o := &openIMAP{test: r, client: client}
+	if o.openFolders(ctx) && o.lookAtMessage(ctx) {
+		o.dealAfterImport()
+		o.awaitNews(ctx)
 	}
+	o.listFolders(ctx)
 }
 
-// command cuts the tag off a line of the client.
-func command(line string) (word, rest string) {
-	_, line, _ = strings.Cut(strings.TrimSpace(line), " ")
-	word, rest, _ = strings.Cut(line, " ")
-	return strings.ToUpper(word), rest
+// An openIMAP is a mailbox that a test has opened by IMAP.
+type openIMAP struct {
+	*test
+	client *imap.Client
+	newest imap.Status // of the first folder with a message
 }
 
 // openFolders opens every folder for reading only.
-func (r *test) openFolders(ctx context.Context) bool {
+func (r *openIMAP) openFolders(ctx context.Context) bool {
 	ok := true
 	for _, folder := range r.m.Incoming.Folders {
-		since := time.Now()
+		r.begin(StepFolder, folder)
 		s, err := r.client.Examine(ctx, folder)
 		if err != nil {
-			ok = r.bad(StepFolder, since, folder, r.withFolders(ctx, folder, err))
+			ok = r.bad(ctx, folder, r.withFolders(ctx, folder, err))
 			if !r.client.Usable() {
 				return false
 			}
 			continue
 		}
-		r.good(StepFolder, since, folder+": "+messages(int64(s.Exists)))
+		r.good(folder + ": " + messages(int64(s.Exists)))
 		if r.newest.Folder == "" && s.Exists > 0 {
 			r.newest = s
 		}
@@ -73,7 +58,7 @@ func (r *test) openFolders(ctx context.Context) bool {
 }
 
 // withFolders adds to the Fault of a folder that is not there which ones are.
-func (r *test) withFolders(ctx context.Context, folder string, err error) error {
+func (r *openIMAP) withFolders(ctx context.Context, folder string, err error) error {
 	f := r.Explainer.Explain(err, r.m, r.c, false)
 	if f == nil || f.Class != postroom.FolderMissing || !r.client.Usable() {
 		return err
@@ -81,15 +66,11 @@ func (r *test) withFolders(ctx context.Context, folder string, err error) error 
 	with := *f
 	with.Explanation = "There is no folder " + quote(folder) + " in this mailbox."
 	with.Remedy = "Choose a folder that exists."
-	folders, listErr := r.client.Folders(ctx)
-	if listErr != nil {
-		return &with
-	}
+	r.measured.missing = append(r.measured.missing, folder)
+	r.listFolders(ctx)
 	var names []string
-	for _, have := range folders {
-		if !have.NoSelect && len(names) < 12 {
-			names = append(names, quote(have.Name))
-		}
+	for _, have := range r.folders[:min(len(r.folders), 12)] {
+		names = append(names, quote(have.Name))
 	}
 	if len(names) > 0 {
 		with.Remedy = "Choose one that exists: " + strings.Join(names, ", ") + "."
@@ -98,35 +79,42 @@ func (r *test) withFolders(ctx context.Context, folder string, err error) error 
 }
 
 // lookAtMessage has the server give the dates of one message, without marking it.
-func (r *test) lookAtMessage(ctx context.Context) bool {
-	since := time.Now()
+func (r *openIMAP) lookAtMessage(ctx context.Context) bool {
 	if r.newest.Folder == "" {
 		return true // there is none
 	}
-	if _, err := r.client.Examine(ctx, r.newest.Folder); err != nil {
-		return r.bad(StepMessage, since, "", err)
+	r.begin(StepMessage, "")
+	fact, err := r.newestMessage(ctx)
+	switch {
+	case err != nil:
+		return r.bad(ctx, "", err)
+	case fact.UID == 0:
+		r.good("The server gave none; it may just have been removed.")
+	default:
+		r.good(fmt.Sprintf("The newest one, of %s, %s bytes.", fact.InternalDate.Format("2 January 2006"), grouped(fact.SizeBytes)))
 	}
-	uids, err := r.lastUIDs(ctx)
-	if err == nil && len(uids) > 0 {
-		var fact imap.Fact
-		err = r.client.Facts(ctx, uids[len(uids)-1:], []string{"Date"}, func(f imap.Fact) error {
-			fact = f
-			return nil
-		})
-		if err == nil && fact.UID != 0 {
-			r.good(StepMessage, since, fmt.Sprintf("The newest one, of %s, %s bytes.", fact.InternalDate.Format("2 January 2006"), grouped(fact.SizeBytes)))
-			return true
-		}
-	}
-	if err != nil {
-		return r.bad(StepMessage, since, "", err)
-	}
-	r.good(StepMessage, since, "The server gave none; it may just have been removed.")
 	return true
 }
 
+// newestMessage asks for what the newest message is; its UID is 0 where the server
+// gives none.
+func (r *openIMAP) newestMessage(ctx context.Context) (fact imap.Fact, err error) {
+	if _, err := r.client.Examine(ctx, r.newest.Folder); err != nil {
+		return fact, err
+	}
+	uids, err := r.lastUIDs(ctx)
+	if err != nil || len(uids) == 0 {
+		return fact, err
+	}
+	err = r.client.Facts(ctx, uids[len(uids)-1:], []string{"Date"}, func(f imap.Fact) error {
+		fact = f
+		return nil
+	})
+	return fact, err
+}
+
 // lastUIDs returns some UIDs at the end of the folder.
-func (r *test) lastUIDs(ctx context.Context) ([]uint32, error) {
+func (r *openIMAP) lastUIDs(ctx context.Context) ([]uint32, error) {
 	const few = 20
 	if next := r.newest.UIDNext; next > few {
 		uids, err := r.client.UIDs(ctx, next-few)
@@ -138,35 +126,35 @@ func (r *test) lastUIDs(ctx context.Context) ([]uint32, error) {
 }
 
 // awaitNews tries how the server tells of new mail.
-func (r *test) awaitNews(ctx context.Context) {
-	since := time.Now()
+func (r *openIMAP) awaitNews(ctx context.Context) {
+	r.begin(StepNews, "")
 	if r.newest.Folder == "" {
 		if _, err := r.client.Examine(ctx, r.m.Incoming.Folders[0]); err != nil {
-			r.bad(StepNews, since, "", err)
+			r.bad(ctx, "", err)
 			return
 		}
 	}
 	if r.client.Has("IDLE") {
 		_, err := r.client.Idle(ctx, listenFor)
 		if err == nil {
-			r.good(StepNews, since, "The server tells at once.")
+			r.good("The server tells at once.")
 			return
 		}
 		if !r.client.Usable() {
-			r.bad(StepNews, since, "", err)
+			r.bad(ctx, "", err)
 			return
 		}
 	}
-	if _, err := r.client.Noop(ctx); err != nil && errors.Is(ctx.Err(), context.Canceled) {
-		r.bad(StepNews, since, "", err)
+	if _, err := r.client.Noop(ctx); err != nil && !r.client.Usable() {
+		r.bad(ctx, "", err)
 		return
 	}
-	r.good(StepNews, since, "The server does not tell; Postroom looks "+every(r.m.Incoming.PollInterval)+".")
+	r.good("The server does not tell; Postroom looks " + every(r.m.Incoming.PollInterval) + ".")
 }
 
 // dealAfterImport says how what happens after import can be done here. Nothing of it
 // is tried: a test changes nothing.
-func (r *test) dealAfterImport() {
+func (r *openIMAP) dealAfterImport() {
 	var detail string
 	switch r.m.AfterImport {
 	case postroom.AfterImportMarkRead:
@@ -184,5 +172,6 @@ func (r *test) dealAfterImport() {
 	default:
 		return
 	}
-	r.good(StepAfterImport, time.Now(), detail)
+	r.begin(StepAfterImport, "")
+	r.good(detail)
 }

@@ -5,7 +5,6 @@ import (
 	"context"
 	"fmt"
 	"net/mail"
-	"strings"
 	"time"
 
 	"github.com/postroom/postroom"
@@ -24,57 +23,43 @@ const (
 // readPOP3 opens the mailbox by POP3. No message is fetched by RETR, which servers
 // take for having been given away, and none is deleted.
 func (r *test) readPOP3(ctx context.Context) {
-	since := time.Now()
-	client, s, err := r.openPOP3(ctx)
+	client, err := r.signInPOP3(ctx)
 	if err != nil {
 		err = r.inUse(err)
 	}
-	r.opened(since, s, err)
-	if err != nil {
+	if !r.opened(ctx, err) {
 		return
 	}
 	defer client.Close()
-	if newest, ok := r.listPOP3(ctx, client); ok && r.lookAtHeader(ctx, client, newest) && r.dealAfterPOP3(client) {
+	r.measured.loginDelay = client.LoginDelay()
+	if newest, ok := r.listPOP3(ctx, client); ok && r.lookAtHeader(ctx, client, newest) && r.dealAfterPOP3(ctx, client) {
 		r.awaitNewsPOP3(ctx, client)
 	}
 }
 
+func (r *test) signInPOP3(ctx context.Context) (*pop3.Client, error) {
+	return letIn(ctx, r, func(l postmail.Login) (*pop3.Client, error) { return r.openPOP3(ctx, l) })
+}
+
 // openPOP3 signs in, and tries again for a while where somebody has the mailbox open.
-func (r *test) openPOP3(ctx context.Context) (client *pop3.Client, s signIn, err error) {
+func (r *test) openPOP3(ctx context.Context, l postmail.Login) (client *pop3.Client, err error) {
 	until := time.Now().Add(inUseLasts)
 	if r.Patience > 0 {
 		until = time.Now().Add(r.Patience)
 	}
 	for {
-		s = signIn{}
+		r.opening.again()
 		client, err = pop3.Open(ctx, pop3.Options{
-			Endpoint:       r.endpoint(),
-			Login:          postmail.Login{Username: r.m.Incoming.Username, Secret: r.c.Password},
-			CommandTimeout: commandTimeout, LiteralTimeout: commandTimeout,
-			Transcript: s.hearPOP3,
+			Endpoint: r.watched(ctx), Login: l, CommandTimeout: commandTimeout, LiteralTimeout: commandTimeout, Transcript: r.hear,
 		})
 		if err == nil || !r.isInUse(err) || time.Now().Add(inUseLook).After(until) {
-			return client, s, err
+			return client, err
 		}
 		select {
 		case <-ctx.Done():
-			return client, s, err
+			return client, err
 		case <-time.After(inUseLook):
 		}
-	}
-}
-
-// hearPOP3 notes when the server greeted, and how somebody signs in.
-func (s *signIn) hearPOP3(dir byte, line string) {
-	words := strings.Fields(line)
-	switch {
-	case dir == 'S' && s.greeted.IsZero():
-		s.greeted = time.Now()
-	case dir != 'C' || len(words) == 0:
-	case words[0] == "AUTH" && len(words) > 1:
-		s.began, s.mechanism = time.Now(), words[1]
-	case words[0] == "APOP", words[0] == "USER":
-		s.began, s.mechanism = time.Now(), words[0]
 	}
 }
 
@@ -102,10 +87,10 @@ func (r *test) inUse(err error) error {
 // listPOP3 counts the messages, and returns the newest; its number is 0 where there
 // is none.
 func (r *test) listPOP3(ctx context.Context, client *pop3.Client) (newest pop3.Message, ok bool) {
-	since := time.Now()
+	r.begin(StepFolder, "INBOX")
 	all, hasUIDL, err := client.List(ctx)
 	if err != nil {
-		return newest, r.bad(StepFolder, since, "INBOX", err)
+		return newest, r.bad(ctx, "INBOX", err)
 	}
 	detail := "INBOX: " + messages(int64(len(all)))
 	if len(all) > 0 {
@@ -114,28 +99,28 @@ func (r *test) listPOP3(ctx context.Context, client *pop3.Client) (newest pop3.M
 			detail += ". The server has no lasting names for them, so Postroom tells them apart by what they hold."
 		}
 	}
-	r.good(StepFolder, since, detail)
+	r.good(detail)
 	return newest, true
 }
 
 // lookAtHeader has the server give the header of one message, where it can do so
 // without giving the message away.
 func (r *test) lookAtHeader(ctx context.Context, client *pop3.Client, newest pop3.Message) bool {
-	since := time.Now()
-	days, expires := client.Expire()
-	switch {
-	case newest.Number == 0:
+	if newest.Number == 0 {
 		return true
-	case !client.Has("TOP"), client.IsGmail(), expires && days == 0:
-		r.good(StepMessage, since, "None was looked at: this server would take it for having been fetched.")
+	}
+	r.begin(StepMessage, "")
+	days, expires := client.Expire()
+	if !client.Has("TOP") || client.IsGmail() || expires && days == 0 {
+		r.good("None was looked at: this server would take it for having been fetched.")
 		return true
 	}
 	header, err := client.Top(ctx, newest.Number)
 	if err != nil && !client.Usable() {
-		return r.bad(StepMessage, since, "", err)
+		return r.bad(ctx, "", err)
 	}
 	if err != nil {
-		r.good(StepMessage, since, "The server does not show a header without its message.")
+		r.good("The server does not show a header without its message.")
 		return true
 	}
 	detail := "The newest one"
@@ -145,7 +130,7 @@ func (r *test) lookAtHeader(ctx context.Context, client *pop3.Client, newest pop
 	if newest.SizeBytes > 0 {
 		detail += fmt.Sprintf(", %s bytes", grouped(newest.SizeBytes))
 	}
-	r.good(StepMessage, since, detail+".")
+	r.good(detail + ".")
 	return true
 }
 
@@ -164,34 +149,38 @@ func dateOf(header []byte) time.Time {
 
 // dealAfterPOP3 says what becomes of mail on the server. A server that deletes what
 // was fetched cannot keep it.
-func (r *test) dealAfterPOP3(client *pop3.Client) bool {
-	since := time.Now()
+func (r *test) dealAfterPOP3(ctx context.Context, client *pop3.Client) bool {
 	days, expires := client.Expire()
-	switch keep := r.m.AfterImport != postroom.AfterImportDelete; {
+	keep := r.m.AfterImport != postroom.AfterImportDelete
+	if keep && !expires {
+		return true
+	}
+	r.begin(StepAfterImport, "")
+	switch {
 	case !keep:
-		r.good(StepAfterImport, since, "Once a mail is here, it is deleted there.")
-	case expires && days == 0:
-		return r.bad(StepAfterImport, since, "", &postroom.Fault{
+		r.good("Once a mail is here, it is deleted there.")
+	case days == 0:
+		return r.bad(ctx, "", &postroom.Fault{
 			Kind: postroom.NeedsRepair, Class: postroom.Unknown, FixBy: postroom.FixByUser, Field: "after_import",
 			Explanation: "This server deletes every message that was fetched from it, so mail cannot be left there untouched.",
 			Remedy:      "Choose that mail is deleted after import, if that is what you want; or read the mailbox by IMAP.",
 		})
-	case expires:
-		r.good(StepAfterImport, since, fmt.Sprintf("Mail is left there; the server itself deletes it after %s days.", grouped(int64(days))))
+	default:
+		r.good(fmt.Sprintf("Mail is left there; the server itself deletes it after %s days.", grouped(int64(days))))
 	}
 	return true
 }
 
 // awaitNewsPOP3 says how new mail is noticed: POP3 never tells.
 func (r *test) awaitNewsPOP3(ctx context.Context, client *pop3.Client) {
-	since := time.Now()
+	r.begin(StepNews, "")
 	if err := client.Noop(ctx); err != nil && !client.Usable() {
-		r.bad(StepNews, since, "", err)
+		r.bad(ctx, "", err)
 		return
 	}
 	pause, why := r.m.Incoming.PollInterval, ""
 	if delay := client.LoginDelay(); delay > pause {
 		pause, why = delay, ": the server lets nobody sign in more often"
 	}
-	r.good(StepNews, since, "Postroom looks "+every(pause)+why+".")
+	r.good("Postroom looks " + every(pause) + why + ".")
 }

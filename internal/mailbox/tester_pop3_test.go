@@ -61,7 +61,7 @@ func TestPOP3AsServersDiffer(t *testing.T) {
 		class  postroom.Class
 		words  string // of the fault, or of the details
 	}{
-		"everything works":      {count: 3, steps: "connection greeting sign_in folder message news", words: "speaks POP3. | support (PLAIN) | INBOX: 3 messages | The newest one, of 20 November 2026, 71 bytes. | Postroom looks every minute."},
+		"everything works":      {count: 3, steps: "connection greeting sign_in folder message news", words: "speaks POP3; one signs in by PLAIN, USER. | support (PLAIN) | INBOX: 3 messages | The newest one, of 20 November 2026, 71 bytes. | Postroom looks every minute."},
 		"an empty mailbox":      {steps: "connection greeting sign_in folder news", words: "INBOX: 0 messages"},
 		"no TOP":                {count: 1, faults: simulator.Faults{HideCapabilities: []string{"TOP"}}, steps: "connection greeting sign_in folder message news", words: "INBOX: 1 message | None was looked at"},
 		"no UIDL":               {count: 2, faults: simulator.Faults{HideCapabilities: []string{"UIDL"}}, steps: "connection greeting sign_in folder message news", words: "2 messages. The server has no lasting names"},

@@ -104,14 +104,19 @@ func (m *maybe[T]) UnmarshalYAML(node *yaml.Node) error {
 	return node.Decode(&m.Value)
 }
 
-// parsePreset reads one provider in full. It is part of the program: where it
+// parseText reads one provider in full. It is part of the program: where it
 // cannot be read, nobody outside is to blame.
-func parsePreset(text string) *Preset {
+func parseText(text string) presetText {
 	var texts []presetText
 	if err := yaml.Unmarshal([]byte(text), &texts); err != nil || len(texts) != 1 {
 		panic(fmt.Sprintf("providers.yaml: %d providers, %v, in %q", len(texts), err, text))
 	}
-	p := texts[0].preset()
+	return texts[0]
+}
+
+func parsePreset(text string) *Preset {
+	t := parseText(text)
+	p := t.preset()
 	p.guides = sync.OnceValue(func() guideText { return guideFor(p.ID) })
 	p.learn()
 	return p

@@ -26,6 +26,7 @@ type ledger interface {
 	OwnedMailboxes(ctx context.Context, id postroom.NodeID) ([]store.Owned, error)
 	MailboxesChangedAfter(ctx context.Context, position int64) (changed []postroom.MailboxID, last int64, err error)
 	RequestedComparisons(ctx context.Context, id postroom.NodeID) ([]postroom.MailboxID, error)
+	transcripts
 	mailboxLedger
 }
 
@@ -68,6 +69,7 @@ type Fleet struct {
 	servers servers
 	mu      sync.Mutex // held to change readers, and to look there from elsewhere
 	readers map[postroom.MailboxID]*running
+	ears    map[postroom.MailboxID]*ear // who wants to hear a dialogue
 }
 
 // running is a reader and its end.
@@ -98,7 +100,7 @@ func (f *Fleet) Run(ctx context.Context) error {
 
 // lookAfter keeps the readers in step with what this node owns.
 func (f *Fleet) lookAfter(ctx context.Context) error {
-	defer f.stopAll()
+	defer f.endAll(ctx)
 	tick := time.NewTicker(lookInterval)
 	defer tick.Stop()
 	var position int64 = -1
@@ -176,7 +178,10 @@ func (f *Fleet) look(ctx context.Context, position int64, reconciled *time.Time)
 			r.nudge()
 		}
 	}
-	return last, f.compareRequested(ctx)
+	if err := f.compareRequested(ctx); err != nil {
+		return last, err
+	}
+	return last, f.listen(ctx)
 }
 
 // reconcile starts the readers that should run and stops those that should not,
@@ -272,7 +277,15 @@ func (f *Fleet) Nudge(id postroom.MailboxID) {
 	}
 }
 
-func (f *Fleet) stopAll() { f.stop(slices.Collect(maps.Values(f.readers))) }
+// endAll stops all readers, and keeps what was heard of their last words.
+func (f *Fleet) endAll(ctx context.Context) {
+	f.stop(slices.Collect(maps.Values(f.readers)))
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), time.Second)
+	defer cancel()
+	if err := f.keepTranscripts(ctx); err != nil {
+		f.Log.ErrorContext(ctx, "cannot keep a transcript", "err", err)
+	}
+}
 
 // hasEnded says whether a reader has ended by itself: its mailbox is another's, or
 // its settings are old.

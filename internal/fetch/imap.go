@@ -180,7 +180,7 @@ func (s *imapSession) follow(ctx context.Context) error {
 		if look, err = s.listen(ctx, time.Now().Add(s.interval())); err != nil {
 			return err
 		}
-		if s.seat.MakeRoom() {
+		if s.seat.MakeRoom() || s.takesAnew() {
 			return nil
 		}
 		if !look {
@@ -196,6 +196,9 @@ func (s *imapSession) follow(ctx context.Context) error {
 // time to see after every folder again. look says that there is something to do.
 func (s *imapSession) listen(ctx context.Context, sweep time.Time) (look bool, err error) {
 	for {
+		if s.anew.Load() {
+			return false, nil
+		}
 		if s.wantsCompare() {
 			if err := apart(func() error { return s.compareAll(ctx) }); err != nil {
 				return false, err

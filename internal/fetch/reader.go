@@ -55,6 +55,7 @@ type reader struct {
 	session session // while there is one
 	compare bool    // somebody waits for a comparison
 
+	anew     atomic.Bool   // the connection is to be replaced: somebody wants to hear the dialogue
 	asides   atomic.Int32  // who needs the one session that a POP3 server allows
 	visiting chan struct{} // held by who has it
 	resting
@@ -143,16 +144,27 @@ func (r *reader) pause(ctx context.Context) bool {
 				r.nextTry = r.mayLogIn
 				continue
 			}
-			if !r.wantsCompare() {
-				continue
+			if r.mayTryNow(ctx) {
+				return true
 			}
-			if r.stopped || r.m.State == postroom.MailboxNeedsSignIn {
-				r.answerWithTrouble(ctx)
-				continue
-			}
-			return true
 		}
 	}
+}
+
+// mayTryNow says whether somebody has asked for something that takes a connection. A
+// password that is refused is not tried for that.
+func (r *reader) mayTryNow(ctx context.Context) bool {
+	compare, anew := r.wantsCompare(), r.anew.Load()
+	if !r.stopped && r.m.State != postroom.MailboxNeedsSignIn {
+		return compare || anew
+	}
+	if compare {
+		r.answerWithTrouble(ctx)
+	}
+	if anew && r.takesAnew() {
+		r.tell(notTried)
+	}
+	return false
 }
 
 // sit opens the mailbox and reads it until something breaks or ctx ends.
@@ -242,6 +254,7 @@ func (r *reader) note(ctx context.Context, err error, survived bool) error {
 		r.nextTry = time.Now().Add(time.Second)
 		return nil
 	}
+	r.tell(fault.Explanation)
 	if refused := fault.Kind == postroom.NeedsSignIn; refused != r.refused { // the pauses begin anew
 		r.refused, r.failures = refused, 0
 	}

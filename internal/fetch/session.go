@@ -76,9 +76,9 @@ func (r *reader) open(ctx context.Context, w *watch) (session, error) {
 	}
 	login := mail.Login{Username: in.Username, Secret: r.login.Secret, Host: in.Host, Port: in.Port}
 	if in.Protocol == postroom.POP3 {
-		return w.openPOP3(ctx, pop3.Options{Endpoint: endpoint, Login: login, CommandTimeout: r.fleet.CommandTimeout})
+		return w.openPOP3(ctx, pop3.Options{Endpoint: endpoint, Login: login, CommandTimeout: r.fleet.CommandTimeout, Transcript: r.hearing()})
 	}
-	c, err := imap.Open(ctx, imap.Options{Endpoint: endpoint, Login: login, CommandTimeout: r.fleet.CommandTimeout})
+	c, err := imap.Open(ctx, imap.Options{Endpoint: endpoint, Login: login, CommandTimeout: r.fleet.CommandTimeout, Transcript: r.hearing()})
 	if err != nil {
 		return nil, err
 	}

@@ -79,7 +79,7 @@ func (s *Server) bulkChange(ctx context.Context, in *bulkInput) (mailbox.Action,
 func (s *Server) showBulkResult(ctx context.Context, action mailbox.Action, r mailbox.BulkResult) BulkResult {
 	shown := BulkResult{ID: r.ID.String(), OK: r.Err == nil, Fault: s.faultIn(ctx, r.Err)}
 	if action == mailbox.ActionTest && r.Err == nil {
-		report := showReport(r.Report)
+		report := showBriefly(r.Report)
 		shown.Report, shown.OK, shown.Fault = &report, r.Report.OK, showFault(r.Report.Fault())
 	}
 	if m, err := s.Read.Mailbox(ctx, r.ID); err == nil {

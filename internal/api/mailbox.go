@@ -36,6 +36,7 @@ type mailboxKeeper interface {
 type mailboxProver interface {
 	Test(ctx context.Context, by postroom.Viewer, m postroom.Mailbox, c mailbox.Credential, o mailbox.TestOptions) (mailbox.Report, error)
 	TestSaved(ctx context.Context, by postroom.Viewer, id postroom.MailboxID, o mailbox.TestOptions) (mailbox.Report, error)
+	RoundTrip(ctx context.Context, by postroom.Viewer, id postroom.MailboxID, o mailbox.RoundTripOptions) (mailbox.RoundTrip, error)
 	SendTest(ctx context.Context, by postroom.Viewer, id postroom.MailboxID, to string) (mailbox.SendReport, error)
 	Ledger(ctx context.Context, by postroom.Viewer, id postroom.MailboxID) (mailbox.Ledger, error)
 	Rescan(ctx context.Context, by postroom.Viewer, id postroom.MailboxID, r mailbox.RescanRequest) (mailbox.Rescan, error)

@@ -14,7 +14,7 @@ import (
 // page of the preset where app passwords are made.
 type guideText struct {
 	For     string     `yaml:"for"`
-	Who     string     `yaml:"who"` // as people say; empty: the preset's name
+	Who     string     `yaml:"who"` // as people say; empty: as the preset is called
 	Why     string     `yaml:"why"`
 	Since   string     `yaml:"since"`
 	Checked time.Time  `yaml:"checked"`
@@ -38,6 +38,7 @@ type stepText struct {
 	// Unchecked says that this step has not been compared, although the guide has.
 	Unchecked bool     `yaml:"unchecked"`
 	Source    linkText `yaml:"source"`
+	Omit      bool     `yaml:"omit"` // there is no such step at this provider
 }
 
 // usualSteps are the steps in the order in which they are done, with what is said
@@ -49,7 +50,7 @@ var usualSteps = [...]stepText{
 	{ID: "bridge", Title: "Install the Bridge"},
 	{ID: "two_step", Title: "Turn on two-step verification"},
 	{ID: "enable", Title: "Let mail programs in"},
-	{ID: "make", Title: "Open the page where app passwords are made"},
+	{ID: "make", Title: "Make the app password"},
 	{ID: "name", Title: "Give it a name", Text: "Where {who} asks for a name, enter {name}. By this name you find it again later."},
 	{ID: "copy", Title: "Copy the app password", Text: "Copy it right away: an app password is usually shown only once. You do not have to keep it anywhere else."},
 	{ID: "allow", Title: "Let mail programs in"},
@@ -61,7 +62,7 @@ var usualSteps = [...]stepText{
 func (t guideText) guide(p *Preset, address string) Guide {
 	who := t.Who
 	if who == "" {
-		who = p.Name
+		who = p.Called()
 	}
 	name := "Postroom – " + address
 	fill := strings.NewReplacer("{who}", who, "{address}", address, "{name}", name).Replace
@@ -70,6 +71,9 @@ func (t guideText) guide(p *Preset, address string) Guide {
 		Why: fill(t.Why), Since: t.Since, MailboxName: name,
 	}
 	for _, step := range t.steps() {
+		if step.ID == "why" && p.TakesPassword {
+			step.Title = "When it has to be an app password"
+		}
 		s := GuideStep{
 			ID: step.ID, Title: fill(step.Title), Text: fill(step.Text), Skip: fill(step.Skip),
 			Link: step.Link.link(p, address), Checked: step.Checked, Source: step.Source.link(p, address),
@@ -96,7 +100,7 @@ func (t guideText) steps() []stepText {
 		case "end":
 			step.Text = strings.TrimSpace(step.Text + " " + t.Ends)
 		}
-		if step.Text == "" {
+		if step.Text == "" || step.Omit {
 			continue
 		}
 		if step.ID != "paste" { // which is done here, not there
@@ -130,5 +134,5 @@ func (s stepText) orElse(other stepText) stepText {
 // section 2.1).
 func (t linkText) link(p *Preset, address string) postroom.Link {
 	filled := strings.ReplaceAll(t.URL, "{make}", p.AppPassword.MakeURL)
-	return postroom.Link{Words: t.Words, URL: strings.ReplaceAll(filled, "{address}", url.QueryEscape(address))}
+	return postroom.Link{Words: strings.ReplaceAll(t.Words, "{address}", address), URL: strings.ReplaceAll(filled, "{address}", url.QueryEscape(address))}
 }

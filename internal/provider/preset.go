@@ -2,6 +2,7 @@ package provider
 
 import (
 	"regexp"
+	"strings"
 	"time"
 
 	"github.com/postroom/postroom"
@@ -11,7 +12,7 @@ import (
 // concurrent use. All methods work on nil, for a provider that is not known.
 type Preset struct {
 	ID   string // gmail, microsoft365, …; it does not change
-	Name string // as people call it
+	Name string // in full, such as "GMX (Germany, Austria, Switzerland)"
 	Kind string // consumer, business, hosting or isp
 
 	// Status is works, oauth_only, oauth_only_or_app_password, premium_only,
@@ -27,7 +28,7 @@ type Preset struct {
 
 	LocalPartIsUser bool   // the user name is what stands before the @
 	SendsAsAddress  bool   // and yet it is the whole address for sending
-	UsernameNote    string // exceptions, in words; empty: none
+	UsernameNote    string // exceptions, a sentence; empty: none
 
 	AppPassword AppPassword
 	OAuth       *OAuth // nil: no sign-in that programs can use
@@ -42,6 +43,16 @@ type Preset struct {
 	Checked     string   // what was checked, and when
 
 	guides func() guideText // reads the text of the guide, once
+}
+
+// Called is the name as people say it within a sentence: "GMX", "Outlook.com".
+func (p *Preset) Called() string {
+	if p == nil {
+		return ""
+	}
+	name, _, _ := strings.Cut(p.Name, " (")
+	name, _, _ = strings.Cut(name, " / ")
+	return name
 }
 
 // A Server is one that a provider tells its customers to use.

@@ -30,7 +30,6 @@ type presetText struct {
 	Username struct {
 		Form string `yaml:"form"`
 		SMTP string `yaml:"smtp"`
-		Note string `yaml:"note"`
 	} `yaml:"username"`
 	Auth struct {
 		Password    useText `yaml:"password"`
@@ -129,12 +128,11 @@ func (t *presetText) preset() *Preset {
 		IMAP: servers(t.Servers.IMAP), POP3: servers(t.Servers.POP3), SMTP: servers(t.Servers.SMTP),
 		LocalPartIsUser: t.Username.Form == "localpart",
 		SendsAsAddress:  t.Username.SMTP == "email",
-		UsernameNote:    t.Username.Note,
 		AppPassword:     t.appPassword(),
 		OAuth:           t.oauth(),
-		EnableFirst:     t.enableFirst(),
 		Checked:         t.Verified,
 	}
+	p.EnableFirst = t.enableFirst(p)
 	switch t.Auth.Password.Use {
 	case "yes":
 		p.TakesPassword = true
@@ -148,13 +146,13 @@ func (t *presetText) preset() *Preset {
 
 // enableFirst says in words what the file says in a word. What is more than a word
 // is said in knowledge.yaml.
-func (t *presetText) enableFirst() EnableFirst {
+func (t *presetText) enableFirst(p *Preset) EnableFirst {
 	e := t.EnableFirst.Value
 	words := func(what, state string) string {
 		if state != "off" && state != "off by default" {
 			return ""
 		}
-		return what + " is switched off at " + t.Name + " until somebody switches it on in the settings of the mailbox."
+		return what + " is switched off at " + p.Called() + " until somebody switches it on in the settings of the mailbox."
 	}
 	return EnableFirst{
 		IMAP: words("Reading by IMAP", e.IMAP), POP: words("Reading by POP3", e.POP), SMTP: words("Sending from a mail program", e.SMTP),

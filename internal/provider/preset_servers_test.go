@@ -90,3 +90,21 @@ func TestEveryProviderHasServersForItsAddresses(t *testing.T) {
 		}
 	}
 }
+
+func TestAProviderIsCalledAsPeopleDo(t *testing.T) {
+	var presets Presets
+	for id, want := range map[string]string{
+		"gmx_net": "GMX", "outlook_com": "Outlook.com", "microsoft365": "Microsoft 365", "att": "AT&T", "gmail": "Gmail",
+		"t_online": "Telekom", "zoho_eu": "Zoho Mail", "orange_fr": "Orange", "mail_com": "mail.com", "no such": "",
+	} {
+		p, _ := presets.ByID(id)
+		if got := p.Called(); got != want {
+			t.Errorf("%s is called %q, want %q", id, got, want)
+		}
+	}
+	for _, p := range presets.All() {
+		if called := p.Called(); called == "" || strings.ContainsAny(called, "()/") {
+			t.Errorf("%s is called %q", p.ID, called)
+		}
+	}
+}

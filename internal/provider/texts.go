@@ -41,9 +41,10 @@ func entriesFor[T any](file, name, provider string) []T {
 
 // A knowledgeText is an entry of knowledge.yaml.
 type knowledgeText struct {
-	For    string   `yaml:"for"`
-	Facts  []string `yaml:"facts"`
-	Enable struct {
+	For      string   `yaml:"for"`
+	Username string   `yaml:"username"`
+	Facts    []string `yaml:"facts"`
+	Enable   struct {
 		IMAP  string `yaml:"imap"`
 		POP   string `yaml:"pop"`
 		SMTP  string `yaml:"smtp"`
@@ -62,7 +63,7 @@ func (p *Preset) learn() {
 		}
 		for to, text := range map[*string]string{
 			&p.EnableFirst.IMAP: k.Enable.IMAP, &p.EnableFirst.POP: k.Enable.POP, &p.EnableFirst.SMTP: k.Enable.SMTP,
-			&p.EnableFirst.Where: k.Enable.Where, &p.EnableFirst.URL: k.Enable.URL,
+			&p.UsernameNote: k.Username, &p.EnableFirst.Where: k.Enable.Where, &p.EnableFirst.URL: k.Enable.URL,
 		} {
 			if text != "" {
 				*to = text

@@ -21,9 +21,9 @@ func allSentences(t *testing.T) []spoken {
 		for _, fact := range p.Facts {
 			all = append(all, spoken{p.ID + ": fact", fact})
 		}
-		for where, text := range map[string]string{"imap": p.EnableFirst.IMAP, "pop": p.EnableFirst.POP, "smtp": p.EnableFirst.SMTP} {
+		for where, text := range map[string]string{"imap": p.EnableFirst.IMAP, "pop": p.EnableFirst.POP, "smtp": p.EnableFirst.SMTP, "user name": p.UsernameNote} {
 			if text != "" {
-				all = append(all, spoken{p.ID + ": enable " + where, text})
+				all = append(all, spoken{p.ID + ": " + where, text})
 			}
 		}
 		for _, c := range p.Changes {

@@ -21,7 +21,7 @@ type Faults struct {
 	// the connection ends.
 	RefuseLogin string
 	// Challenge is the reason that the mechanisms of OAuth give before they refuse, as
-	// JSON (RFC 7628 section 3.2.2); empty: Google's.
+	// JSON (RFC 7628 section 3.2.2); empty: Google's, and none before RefuseLogin.
 	Challenge string
 
 	// MaxConnections are served at once; more are greeted with TooMany. It counts in
@@ -101,6 +101,14 @@ func (f *Faults) refuses(c command) bool {
 		needed = "AUTH=" + mechanism
 	}
 	return f.hides(needed)
+}
+
+// challenge is the reason that OAuth's mechanisms give; empty: none.
+func (f *Faults) challenge() string {
+	if f.Challenge != "" || f.RefuseLogin != "" {
+		return f.Challenge
+	}
+	return `{"status":"400","schemes":"Bearer","scope":"https://mail.google.com/"}`
 }
 
 // names says whether a command is among commands.

@@ -36,7 +36,7 @@ func (l *lineLogin) mechanism(name string) (sasl.Server, bool) {
 	case "LOGIN":
 		return &loginExchange{login: l.try}, true
 	case "XOAUTH2", "OAUTHBEARER":
-		return &bearerExchange{login: l.try, challenge: l.call.faults().Challenge}, true
+		return &bearerExchange{login: l.try, challenge: l.call.faults().challenge()}, true
 	}
 	return nil, false
 }

@@ -23,7 +23,7 @@ func (s *session) Authenticate(mechanism string) (sasl.Server, error) {
 	case "LOGIN":
 		return &loginExchange{login: s.Login}, nil
 	case "XOAUTH2", "OAUTHBEARER":
-		return &bearerExchange{login: s.Login, challenge: s.wire.faults().Challenge}, nil
+		return &bearerExchange{login: s.Login, challenge: s.wire.faults().challenge()}, nil
 	}
 	return nil, refuse("", "Unsupported authentication mechanism")
 }
@@ -56,7 +56,7 @@ func (e *loginExchange) Next(response []byte) (challenge []byte, done bool, err 
 // JSON, and refuses when the client has acknowledged that.
 type bearerExchange struct {
 	login     func(user, password string) error
-	challenge string // the reason; empty: Google's
+	challenge string // the reason; empty: none is given
 	refusal   error
 }
 
@@ -81,10 +81,10 @@ func (e *bearerExchange) Next(response []byte) (challenge []byte, done bool, err
 		}
 	}
 	if e.refusal = e.login(user, token); e.refusal != nil {
-		if e.challenge != "" {
-			return []byte(e.challenge), false, nil
+		if e.challenge == "" {
+			return nil, true, e.refusal
 		}
-		return []byte(`{"status":"400","schemes":"Bearer","scope":"https://mail.google.com/"}`), false, nil
+		return []byte(e.challenge), false, nil
 	}
 	return nil, true, nil
 }

@@ -39,6 +39,9 @@ type Fleet struct {
 	Alone bool
 	// Login returns what opens a mailbox, and whether it has done so before.
 	Login func(ctx context.Context, m postroom.Mailbox) (Login, error)
+	// Prefer keeps the form of a secret that has opened a mailbox in place of the one
+	// that was refused. It is needed where Login knows another form.
+	Prefer func(ctx context.Context, id postroom.MailboxID, was, is postroom.Secret) error
 	// Explain turns what went wrong with a mailbox into a Fault; nil: nothing did.
 	Explain func(err error, m postroom.Mailbox, l Login) *postroom.Fault
 	// TopReceived reads the instant of the topmost Received field of a header.

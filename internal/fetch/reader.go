@@ -32,7 +32,8 @@ type mailboxLedger interface {
 type Login struct {
 	Kind      string // password or app_password
 	Secret    postroom.Secret
-	HasWorked bool // it has opened this mailbox before
+	Other     postroom.Secret // another form of Secret, which is tried once where that is refused; empty: there is none
+	HasWorked bool            // it has opened this mailbox before
 }
 
 // A reader keeps one mailbox read. It lives as long as its node owns the mailbox

@@ -6,9 +6,6 @@ import (
 	"time"
 
 	"github.com/postroom/postroom"
-	"github.com/postroom/postroom/internal/mail"
-	"github.com/postroom/postroom/internal/mail/imap"
-	"github.com/postroom/postroom/internal/mail/pop3"
 	"github.com/postroom/postroom/internal/store"
 )
 
@@ -69,18 +66,5 @@ func (r *reader) open(ctx context.Context, w *watch) (session, error) {
 		return nil, err
 	}
 	defer leave()
-	in := r.m.Incoming
-	endpoint := mail.Endpoint{
-		Host: in.Host, Port: in.Port, TLS: in.TLS, CACertificate: in.CACertificate, PinnedSHA256: in.PinnedSHA256,
-		ConnectTimeout: in.ConnectTimeout, AuthTimeout: in.AuthTimeout,
-	}
-	login := mail.Login{Username: in.Username, Secret: r.login.Secret, Host: in.Host, Port: in.Port}
-	if in.Protocol == postroom.POP3 {
-		return w.openPOP3(ctx, pop3.Options{Endpoint: endpoint, Login: login, CommandTimeout: r.fleet.CommandTimeout, Transcript: r.hearing()})
-	}
-	c, err := imap.Open(ctx, imap.Options{Endpoint: endpoint, Login: login, CommandTimeout: r.fleet.CommandTimeout, Transcript: r.hearing()})
-	if err != nil {
-		return nil, err
-	}
-	return &imapSession{watch: w, client: c}, nil
+	return r.signIn(ctx, w)
 }

@@ -203,11 +203,11 @@ type trip struct {
 }
 
 func (t *trip) openSecrets(ctx context.Context) error {
-	kind, secret, _, err := t.Open(ctx, t.m.ID)
+	kind, secret, worked, err := t.Open(ctx, t.m.ID)
 	if err != nil {
 		return err
 	}
-	t.in = Credential{Kind: kind, Password: secret}
+	t.in = Credential{Kind: kind, Password: secret, proven: worked}
 	t.out, err = t.outgoingCredential(ctx, t.m.ID)
 	return err
 }

@@ -21,11 +21,11 @@ type clearing struct {
 // says that the server has shown them, where mail is moved to after import, and among
 // what was sent.
 func (t *trip) clearIMAP(ctx context.Context, mails []ownMail) cleared {
-	client, err := t.openIMAP(ctx)
+	client, end, err := t.openIMAP(ctx)
 	if err != nil {
 		return cleared{left: t.couldNotClear(err)}
 	}
-	defer client.Close()
+	defer end()
 	c := &clearing{trip: t, client: client}
 	if err := c.findTrash(ctx); err != nil {
 		return cleared{left: t.couldNotClear(err)}

@@ -51,11 +51,11 @@ func (t *trip) whereabouts(ctx context.Context) *postroom.Fault {
 
 // folderWith looks for the mail in the folders of the server, the likely ones first.
 func (t *trip) folderWith(ctx context.Context) (found imap.Folder, ok bool) {
-	client, err := t.openIMAP(ctx)
+	client, end, err := t.openIMAP(ctx)
 	if err != nil {
 		return imap.Folder{}, false
 	}
-	defer client.Close()
+	defer end()
 	folders, err := client.Folders(ctx)
 	if err != nil {
 		return imap.Folder{}, false
@@ -116,11 +116,17 @@ func (t *trip) elsewhere(in imap.Folder) *postroom.Fault {
 }
 
 // openIMAP opens a session beside that of the reader.
-func (t *trip) openIMAP(ctx context.Context) (*imap.Client, error) {
-	r := &test{Tester: t.Tester, m: t.m, c: t.in}
-	return imap.Open(ctx, imap.Options{
-		Endpoint:       r.endpoint(),
-		Login:          mail.Login{Username: t.m.Incoming.Username, Secret: t.in.Password},
-		CommandTimeout: commandTimeout, LiteralTimeout: commandTimeout,
+func (t *trip) openIMAP(ctx context.Context) (client *imap.Client, end func(), err error) {
+	r := t.Tester.alone(IncomingSide, t.m, t.in)
+	client, err = letIn(ctx, r, func(l mail.Login) (*imap.Client, error) {
+		return imap.Open(ctx, imap.Options{Endpoint: r.endpoint(), Login: l, CommandTimeout: commandTimeout, LiteralTimeout: commandTimeout})
 	})
+	if err != nil {
+		r.opening.end()
+		return nil, nil, err
+	}
+	return client, func() {
+		_ = client.Close()
+		r.opening.end()
+	}, nil
 }

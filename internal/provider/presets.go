@@ -143,10 +143,17 @@ func (p *Presets) mostExact(host string, patterns func(*known) []string) *known 
 	return best
 }
 
+// longestName is more bytes than any name has in Unicode: in the DNS it is at most
+// 253 (RFC 1035 section 2.3.4).
+const longestName = 1024
+
 // asciiName returns the name of a domain or a host as it stands in the DNS: in
 // ASCII, lower case, without a final dot. What is no such name is returned in
 // lower case, and matches nothing.
 func asciiName(name string) string {
+	if len(name) > longestName {
+		return ""
+	}
 	name = strings.TrimRight(strings.TrimSpace(name), ".")
 	if ascii, err := idna.Lookup.ToASCII(name); err == nil {
 		return strings.TrimRight(ascii, ".")

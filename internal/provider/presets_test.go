@@ -167,6 +167,7 @@ func TestAProviderIsFoundByTheDomain(t *testing.T) {
 		"nothing":                         {"", ""},
 		"dots":                            {"..", ""},
 		"an IDN that nobody has":          {"bücher.example", ""},
+		"a name without an end":           {strings.Repeat("ü", 1<<20), ""},
 		"no name at all":                  {"a b\x00c", ""},
 	}
 	var p Presets

@@ -27,6 +27,9 @@ type Catalogue struct {
 	// Now tells the time, for a server that names the instant of the next try;
 	// nil: [time.Now].
 	Now func() time.Time
+	// Made is a day before which no clock can be right, by which a certificate is told
+	// from our own clock; zero: the day of the catalogue.
+	Made time.Time
 
 	mu       sync.Mutex
 	sections map[string][]*entry // by protocol, in the order of the catalogue
@@ -96,6 +99,9 @@ func (c *Catalogue) match(protocol, text string) (e *entry, groups []string) {
 }
 
 func (c *Catalogue) matchIn(protocol, text string, wanted func(*entry) bool) (e *entry, groups []string) {
+	if protocol == recurring {
+		text = text[:min(len(text), maxRecurring)]
+	}
 	for _, e := range c.section(protocol) {
 		if !wanted(e) {
 			continue
@@ -152,6 +158,10 @@ func (c *Catalogue) matchReply(protocol, phase, text string) (e *entry, groups [
 
 // recurring is the section of words that many servers use, each in its own sentence.
 const recurring = "words"
+
+// maxRecurring is in how many bytes of a reply they are looked for: what a server has
+// to say, it says at the beginning.
+const maxRecurring = 600
 
 // isAboutAccount says whether what is said in a phase concerns the account or the
 // connection, and not a folder, a message or a recipient.

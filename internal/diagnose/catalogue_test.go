@@ -205,6 +205,16 @@ func BenchmarkFirstUse(b *testing.B) {
 	}
 }
 
+func BenchmarkExplainUnknown(b *testing.B) {
+	var c Catalogue
+	f := Failure{Protocol: postroom.IMAP, Phase: "auth", Reply: "NO " + strings.Repeat("nothing of what has been said ", 300), Host: "imap.example.net"}
+	c.Explain(f)
+	b.ReportAllocs()
+	for b.Loop() {
+		c.Explain(f)
+	}
+}
+
 func BenchmarkExplain(b *testing.B) {
 	var c Catalogue
 	f := Failure{Protocol: postroom.IMAP, Phase: "auth", Reply: "NO [AUTHENTICATIONFAILED] Authentication failed.", Host: "imap.example.net"}

@@ -3,7 +3,6 @@ package diagnose
 import (
 	"context"
 	"errors"
-	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -39,6 +38,9 @@ type diagnosis struct {
 }
 
 func (c *Catalogue) diagnose(f *Failure) diagnosis {
+	if found, ok := c.strange(f, normalise(f.Reply)); ok {
+		return c.known(f, found, normalise(f.Reply), 0)
+	}
 	if e, reply, groups := c.replyEntry(f); e != nil {
 		return c.known(f, f.inWords(e), reply, c.asked(e, groups))
 	}
@@ -86,7 +88,12 @@ func (c *Catalogue) known(f *Failure, found cause, reply string, asked time.Dura
 		Reply:       f.show(reply),
 		Err:         f.cause(reply),
 	}
-	fault.Kind = f.kind(e, class)
+	if fault.Kind = f.kind(e, class); found.passes {
+		fault.Kind = postroom.Delayed
+	}
+	if found.fixBy != "" {
+		fault.FixBy = found.fixBy
+	}
 	if fault.Explanation == "" {
 		fault.Explanation = f.explanation(class)
 	}
@@ -96,7 +103,7 @@ func (c *Catalogue) known(f *Failure, found cause, reply string, asked time.Dura
 			fault.Remedy = f.say(phraseOf(class).remedy) // the entry's is for another cause
 		}
 	}
-	fault.Link, fault.Others = f.link(e, class), slices.Concat(found.others, f.others(e, class))
+	fault.Link, fault.Others = f.link(e, class), withoutRepeats(found.others, f.others(e, class))
 	if fault.Field == "" {
 		fault.Field = f.field(class)
 	}
@@ -112,6 +119,9 @@ func (f *Failure) refine(e *entry) (class postroom.Class, refined bool) {
 		if f.holds(r.When) {
 			return r.Class, true
 		}
+	}
+	if e.Class == postroom.BadCredentials && f.NoPasswords && !f.isOAuth() && f.CredentialKind != "" {
+		return postroom.BasicAuthBlocked, true // no other password is right either
 	}
 	return e.Class, false
 }
@@ -137,9 +147,9 @@ func (f *Failure) explanation(class postroom.Class) string {
 	sentence := phraseOf(class).explanation
 	switch {
 	case class == postroom.BadCredentials && f.isOAuth():
-		sentence = "SERVER did not accept this sign-in."
+		sentence = signInNotAccepted
 	case class == postroom.Unknown && f.Phase == "auth":
-		sentence = "SERVER refused the sign-in for a reason that Postroom does not know."
+		sentence = unknownRefusal
 	}
 	return f.say(sentence)
 }
@@ -151,7 +161,7 @@ func (f *Failure) kind(e *entry, class postroom.Class) postroom.Kind {
 	switch {
 	case e.isTemporary():
 		return postroom.Delayed
-	case f.HasWorked && (e.ID == "dns-no-such-host" || e.ID == "tls-plaintext-on-tls-port"):
+	case f.HasWorked && e.ID == "tls-plaintext-on-tls-port":
 		return postroom.Delayed // what was right yesterday: more often an outage
 	case isCredential(class):
 		return postroom.NeedsSignIn
@@ -205,11 +215,7 @@ func (c *Catalogue) asked(e *entry, groups []string) time.Duration {
 		if err != nil {
 			return 0
 		}
-		now := time.Now
-		if c.Now != nil {
-			now = c.Now
-		}
-		d = at.Sub(now())
+		d = at.Sub(c.now())
 	default:
 		n, err := strconv.ParseInt(text, 10, 64)
 		if err != nil {
@@ -240,13 +246,13 @@ func (f *Failure) unknown() diagnosis {
 	switch refused := isRefusal(reply) && !f.HasWorked; {
 	case refused && f.Phase == "auth":
 		fault.Kind, fault.FixBy = postroom.NeedsSignIn, postroom.FixByUser
-		fault.Remedy = "Check the user name and the password. If both are right, ask whoever runs the server, with its own words below."
+		fault.Remedy = remedyUnknownRefusal
 	case refused:
 		fault.Kind = postroom.NeedsRepair
 	case reply == "":
 		fault.FixBy = postroom.FixByWaiting
-		fault.Explanation = f.say("The conversation with HOST broke off.")
-		fault.Remedy = "Nothing has to be done: the next try comes by itself. If this lasts, ask whoever runs the server."
+		fault.Explanation = f.say(brokeOff)
+		fault.Remedy = remedyWait
 	}
 	return diagnosis{nil, fault}
 }

@@ -34,9 +34,13 @@ type Failure struct {
 
 	// Links are the provider's pages where a cause is mended, for this account.
 	Links map[postroom.Class]postroom.Link
-	// KnownHosts are names of mail servers and domains of addresses, lower case, among
-	// which the one that was meant by a wrong name may be.
-	KnownHosts []string
+	// Meant says which server was probably meant by Host, where DNS does not know it;
+	// nil, and empty: nobody knows.
+	Meant func() string
+	// ProviderName is how people call the provider; empty: it is not known.
+	ProviderName string
+	// NoAppPasswords: the provider has none. NoPasswords: it takes none from programs.
+	NoAppPasswords, NoPasswords bool
 
 	ConnectTimeout time.Duration // what the connection had; zero: the default
 	AuthTimeout    time.Duration // what the sign-in had; zero: the default
@@ -142,6 +146,9 @@ func brandOf(provider string) string {
 func (f *Failure) server() string {
 	if name := f.brand(); name != "" {
 		return name
+	}
+	if f.ProviderName != "" {
+		return f.ProviderName
 	}
 	return f.host()
 }

@@ -3,7 +3,6 @@ package diagnose
 import (
 	"context"
 	"crypto/tls"
-	"crypto/x509"
 	"errors"
 	"fmt"
 	"io"
@@ -18,10 +17,12 @@ import (
 // A cause is an entry of the catalogue with what is known better here.
 type cause struct {
 	entry       *entry
-	explanation string   // empty: that of the class
-	remedy      string   // empty: the entry's
-	field       string   // empty: that of the class
-	others      []string // further causes, most likely first
+	explanation string         // empty: that of the class
+	remedy      string         // empty: the entry's
+	field       string         // empty: that of the class
+	fixBy       postroom.FixBy // empty: the entry's
+	others      []string       // further causes, most likely first
+	passes      bool           // it may pass by itself, although the entry says that it does not
 }
 
 // network says what an error of the network, of DNS or of TLS means: by its type
@@ -54,7 +55,12 @@ func (c *Catalogue) network(f *Failure) (_ cause, ok bool) {
 func (f *Failure) networkEntry(text string) (protocol, id string) {
 	err := f.Err
 	var name *net.DNSError
+	if alert := alertOf(err); alert != "" {
+		return "tls", alert
+	}
 	switch {
+	case strings.Contains(text, "idna: ") && strings.Contains(text, "host name"):
+		return "dns", "dns-no-such-host"
 	case errors.As(err, &name) && name.IsNotFound:
 		return "dns", "dns-no-such-host"
 	case errors.As(err, &name) && name.IsTimeout:
@@ -67,13 +73,17 @@ func (f *Failure) networkEntry(text string) (protocol, id string) {
 		return "tcp", "tcp-port25-blocked"
 	case errors.Is(err, syscall.ECONNREFUSED):
 		return "tcp", "tcp-refused"
+	case errors.Is(err, syscall.EACCES), errors.Is(err, syscall.EPERM):
+		return "tcp", "tcp-not-permitted"
+	case errors.Is(err, syscall.EMFILE), errors.Is(err, syscall.ENFILE), errors.Is(err, syscall.ENOBUFS), errors.Is(err, syscall.EADDRNOTAVAIL):
+		return "tcp", "tcp-no-room"
 	case errors.Is(err, syscall.ENETUNREACH):
 		return "tcp", "tcp-network-unreachable"
 	case errors.Is(err, syscall.EHOSTUNREACH):
 		return "tcp", "tcp-no-route"
 	case errors.Is(err, syscall.ECONNRESET), errors.Is(err, syscall.EPIPE), errors.Is(err, syscall.ECONNABORTED):
 		return "tcp", "tcp-reset"
-	case isTimeout(err) && f.Phase == "connect":
+	case isTimeout(err) && f.Phase == "connect" && !f.isShakingHands():
 		return "tcp", "tcp-dial-timeout"
 	case isTimeout(err):
 		return "tcp", "tcp-read-timeout"
@@ -91,16 +101,19 @@ func isTimeout(err error) bool {
 
 // mismatch recognises a port that wants encryption in another way.
 func (c *Catalogue) mismatch(f *Failure) (_ cause, ok bool) {
+	if found, ok := c.strange(f, ""); ok {
+		return found, true
+	}
 	var plain tls.RecordHeaderError
 	switch {
 	case errors.As(f.Err, &plain):
 		found := f.inWords(c.find("tls", "tls-plaintext-on-tls-port"))
-		found.explanation = fmt.Sprintf("%s does not begin with encryption on port %d.", f.hostFirst(), f.Port)
+		found.explanation = fmt.Sprintf(beginsInClear, f.hostFirst(), f.Port)
 		found.remedy = f.otherTLS(postroom.TLSStart)
 		return found, true
 	case f.isSilentAtFirst():
 		found := f.inWords(c.find("tls", "tls-plaintext-on-tls-port"))
-		found.explanation = fmt.Sprintf("%s says nothing on port %d until the connection is encrypted.", f.hostFirst(), f.Port)
+		found.explanation = fmt.Sprintf(silentInClear, f.hostFirst(), f.Port)
 		found.remedy = f.otherTLS(postroom.TLSImplicit)
 		return found, true
 	}
@@ -120,127 +133,34 @@ func (f *Failure) isSilentAtFirst() bool {
 
 // otherTLS is what to choose where the encryption does not fit the port.
 func (f *Failure) otherTLS(right postroom.TLSPolicy) string {
-	plain, encrypted := 143, 993
+	begun, encrypted := f.usualPorts()
+	switch {
+	case right == postroom.TLSImplicit:
+		return fmt.Sprintf(remedyImplicit, f.Port, begun)
+	case f.Port == encrypted:
+		return remedyOtherService
+	case f.TLS == postroom.TLSStart:
+		return fmt.Sprintf(remedyImplicitPort, encrypted)
+	}
+	return fmt.Sprintf(remedyStartTLS, f.Port, encrypted)
+}
+
+// usualPorts are those for STARTTLS and for TLS from the first byte (RFC 8314).
+func (f *Failure) usualPorts() (begun, encrypted int) {
 	switch {
 	case f.Protocol == postroom.POP3:
-		plain, encrypted = 110, 995
+		return 110, 995
 	case !f.isIncoming():
-		plain, encrypted = 587, 465
+		return 587, 465
 	}
-	if right == postroom.TLSImplicit {
-		return fmt.Sprintf("Choose SSL/TLS for port %d, or STARTTLS with port %d.", f.Port, plain)
-	}
-	switch f.Port {
-	case encrypted:
-		return "Check the server name and the port: this port normally begins with encryption, and another service answers on it."
-	default:
-		if f.TLS == postroom.TLSStart {
-			return fmt.Sprintf("Choose SSL/TLS with port %d.", encrypted)
-		}
-	}
-	return fmt.Sprintf("Choose STARTTLS for port %d, or SSL/TLS with port %d.", f.Port, encrypted)
+	return 143, 993
 }
 
-// certificate says what is wrong with a certificate.
-func (c *Catalogue) certificate(f *Failure, text string) (_ cause, ok bool) {
-	var (
-		unknown x509.UnknownAuthorityError
-		roots   x509.SystemRootsError
-		name    x509.HostnameError
-		bad     x509.CertificateInvalidError
-	)
-	switch {
-	case strings.Contains(text, "certificate") && strings.Contains(text, "pinned"):
-		found := f.inWords(c.find("tls", "tls-unknown-authority"))
-		found.explanation = f.hostFirst() + " shows another certificate than the one that was pinned for this mailbox."
-		found.remedy = "Ask whoever runs the server whether the certificate was renewed. If it was, pin the new one; if not, somebody else may be answering in its place."
-		found.field = f.setting("pinned_sha256")
-		return found, true
-	case strings.Contains(text, "after the answer to STARTTLS"):
-		found := f.inWords(c.find("tls", "tls-unknown-authority"))
-		found.explanation = "Something was put into the connection to " + f.host() + " before it was encrypted."
-		found.remedy = f.otherTLS(postroom.TLSImplicit) + " If that is not offered, ask whoever runs the server."
-		return found, true
-	case errors.As(f.Err, &unknown), errors.As(f.Err, &roots):
-		return f.inWords(c.find("tls", "tls-unknown-authority")), true
-	case errors.As(f.Err, &name):
-		e, _ := c.match("tls", text)
-		if e == nil || e.Class != postroom.TLSMismatch {
-			e = c.find("tls", "tls-name-mismatch")
-		}
-		found := f.inWords(e)
-		if e.ID == "tls-name-mismatch" {
-			found.remedy = namesOf(name.Certificate) + e.Remedy
-		}
-		return found, true
-	case errors.As(f.Err, &bad) && bad.Reason == x509.Expired:
-		if e, _ := c.match("tls", text); e != nil && e.ID == "tls-not-yet-valid" {
-			return f.inWords(e), true
-		}
-		return f.inWords(c.find("tls", "tls-expired")), true
-	case errors.As(f.Err, &bad):
-		return f.inWords(c.find("tls", "tls-unknown-authority")), true
-	}
-	return cause{}, false
-}
-
-// namesOf is a sentence with the names of a certificate, or empty.
-func namesOf(c *x509.Certificate) string {
-	if c == nil || len(c.DNSNames) == 0 {
-		return ""
-	}
-	names := c.DNSNames
-	if len(names) > 3 {
-		names = names[:3]
-	}
-	text := strings.Join(names, ", ")
-	if len(text) > 200 {
-		return ""
-	}
-	return "It shows " + text + ". "
-}
-
-// inWords fills in what a network entry leaves open: the host, the port, the time.
-func (f *Failure) inWords(e *entry) cause {
-	found := cause{entry: e}
-	host := f.hostFirst()
-	switch e.ID {
-	case "dns-no-such-host":
-		found.explanation = "There is no server with the name " + f.host() + "."
-		found.field = f.setting("host")
-	case "tcp-refused":
-		found.explanation = fmt.Sprintf("Nothing answers at %s on port %d.", f.host(), f.Port)
-		found.field = f.setting("port")
-	case "tcp-dial-timeout", "tcp-deadline", "tcp-port25-blocked":
-		found.explanation = host + " did not answer within " + inSeconds(f.connectTimeout()) + "."
-	case "tcp-read-timeout":
-		found.explanation = host + " stopped answering."
-		switch f.Phase {
-		case "auth":
-			found.explanation = host + " did not answer the sign-in within " + inSeconds(f.authTimeout()) + "."
-		case "greeting", "starttls":
-			found.explanation = host + " did not answer within " + inSeconds(f.connectTimeout()) + "."
-		}
-	case "tcp-reset":
-		found.explanation = "The connection to " + f.host() + " was cut."
-	case "tcp-network-unreachable", "tcp-no-route":
-		found.explanation = f.hostFirst() + " cannot be reached from this network."
-	case "tcp-unexpected-eof":
-		found.explanation = host + " closed the connection without a word."
-	case "tls-not-yet-valid":
-		found.explanation = "The certificate of " + f.host() + " is not valid yet."
-	case "tls-expired":
-		found.explanation = "The certificate of " + f.host() + " has run out."
-	case "tls-protocol-version", "tls-handshake-failure":
-		found.explanation = host + " offers no encryption that is safe today."
-	case "tls-unrecognized-name":
-		found.explanation = host + " does not know itself by this name."
-	case "smtp-no-auth-offered":
-		found.explanation = fmt.Sprintf("%s offers no way to sign in on port %d that Postroom knows.", host, f.Port)
-	case "tls-starttls-missing":
-		found.explanation = fmt.Sprintf("%s offers no STARTTLS on port %d.", host, f.Port)
-	}
-	return found
+// isShakingHands says of an error while connecting whether TCP had connected already.
+func (f *Failure) isShakingHands() bool {
+	var op *net.OpError
+	dialled := errors.As(f.Err, &op) && op.Op == "dial"
+	return f.Phase == "starttls" || f.Phase == "connect" && !dialled && (f.TLS == postroom.TLSImplicit || f.TLS == "")
 }
 
 // setting names a setting as the API does: one of reading, or of sending.

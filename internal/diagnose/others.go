@@ -28,6 +28,17 @@ func (f *Failure) others(e *entry, class postroom.Class) []string {
 	return clauses
 }
 
+// withoutRepeats joins lists of causes.
+func withoutRepeats(lists ...[]string) []string {
+	var all []string
+	for _, clause := range slices.Concat(lists...) {
+		if !slices.Contains(all, clause) {
+			all = append(all, clause)
+		}
+	}
+	return all
+}
+
 // cannotTell says of a condition of the catalogue that it may hold or not.
 func (f *Failure) cannotTell(when string) bool {
 	switch when {
@@ -47,7 +58,7 @@ func (f *Failure) canBe(class postroom.Class) bool {
 	switch class {
 	case postroom.AppPasswordRequired, postroom.AccountPasswordPasted, postroom.TwoStepOff:
 		looks := f.SecretLooksLikeAppPassword
-		return !f.isOAuth() && (looks == nil || !*looks)
+		return !f.isOAuth() && !f.NoAppPasswords && (looks == nil || !*looks)
 	case postroom.BasicAuthBlocked:
 		return !f.isOAuth()
 	case postroom.TokenExpired, postroom.TokenRevoked, postroom.ConsentMissing, postroom.AdminConsentRequired:
@@ -72,8 +83,6 @@ func (f *Failure) experience(e *entry, class postroom.Class) []string {
 		return []string{otherEnded}
 	}
 	switch e.ID {
-	case "tls-expired":
-		return []string{otherClock}
 	case "tcp-unexpected-eof":
 		if f.Phase == "greeting" || f.Phase == "connect" {
 			return []string{otherBlocked}

@@ -14,7 +14,7 @@ import (
 
 const (
 	maxReply = 500     // characters of a reply that people are shown
-	maxRead  = 8 << 10 // bytes of a reply that are looked at
+	maxRead  = 2 << 10 // bytes of a reply that are looked at
 )
 
 // normalise makes one line of a reply, as the patterns want it: lines joined and

@@ -115,14 +115,3 @@ func inSeconds(d time.Duration) string {
 	}
 	return strconv.FormatFloat(math.Round(d.Minutes()*10)/10, 'f', -1, 64) + " minutes"
 }
-
-// Further causes that the catalogue cannot know, each a clause.
-const (
-	otherEnded      = "the app password was deleted, or it ended when the account’s own password was changed"
-	otherUsername   = "the user name is not right"
-	otherClock      = "the clock of the computer that runs Postroom is wrong"
-	otherBlocked    = "the server does not let in the address of this network"
-	otherFirewall   = "a firewall in between ends such connections"
-	otherWrongPlace = "the server name or the port is not right"
-	otherDown       = "the server is being restarted"
-)

@@ -59,7 +59,7 @@ func (r *openIMAP) openFolders(ctx context.Context) bool {
 
 // withFolders adds to the Fault of a folder that is not there which ones are.
 func (r *openIMAP) withFolders(ctx context.Context, folder string, err error) error {
-	f := r.Explainer.Explain(err, r.m, r.c, false)
+	f := r.Explainer.explain(err, r.m, r.c, false)
 	if f == nil || f.Class != postroom.FolderMissing || !r.client.Usable() {
 		return err
 	}

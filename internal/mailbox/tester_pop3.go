@@ -67,13 +67,13 @@ func (r *test) isInUse(err error) bool {
 	if refusal, ok := postmail.RefusalOf(err); ok && refusal.Code == "IN-USE" { // RFC 2449 section 8.1.1
 		return true
 	}
-	f := r.Explainer.Explain(err, r.m, r.c, false)
+	f := r.Explainer.explain(err, r.m, r.c, false)
 	return f != nil && f.Class == postroom.MailboxInUse
 }
 
 // inUse says of a mailbox that somebody has open what that means for a test.
 func (r *test) inUse(err error) error {
-	f := r.Explainer.Explain(err, r.m, r.c, false)
+	f := r.Explainer.explain(err, r.m, r.c, false)
 	if f == nil || !r.isInUse(err) {
 		return err
 	}

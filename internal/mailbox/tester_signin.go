@@ -59,7 +59,7 @@ func (r *test) refusedPassword(err error) *postroom.Fault {
 	if !ok || refusal.Phase != mail.PhaseAuth || refusal.Reply == "" {
 		return nil
 	}
-	f := r.Explainer.Explain(err, r.m, r.c, false)
+	f := r.Explainer.explain(err, r.m, r.c, false)
 	if f == nil || f.Kind != postroom.NeedsSignIn {
 		return nil
 	}

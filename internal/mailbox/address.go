@@ -99,6 +99,9 @@ func isDomain(text string) bool {
 // isHostName says whether text is a name of labels that DNS can hold (RFC 1123
 // section 2.1, RFC 5891). Underscores occur in the networks of companies.
 func isHostName(text string) bool {
+	if len(text) > 4*253 { // in any script; turning a much longer one into ASCII takes seconds
+		return false
+	}
 	plain := strings.ReplaceAll(strings.TrimSuffix(text, "."), "_", "-")
 	ascii, err := idna.Lookup.ToASCII(plain)
 	if err != nil || ascii == "" || len(ascii) > 253 {

@@ -154,6 +154,10 @@ func mailboxField(a postroom.Address) string {
 	return name + " " + address
 }
 
+// longestAddress is how many bytes an address may have (RFC 5321 section 4.5.3.1.3).
+// Turning the domain of one that is much longer into ASCII takes seconds.
+const longestAddress = 254
+
 // inBrackets is an address or an id, its domain as DNS spells it.
 func inBrackets(address string) string {
 	address = strings.Map(func(r rune) rune {
@@ -162,7 +166,7 @@ func inBrackets(address string) string {
 		}
 		return r
 	}, strings.ToValidUTF8(address, "�"))
-	if at := strings.LastIndexByte(address, '@'); at >= 0 && !isASCII(address[at:]) {
+	if at := strings.LastIndexByte(address, '@'); at >= 0 && len(address) <= 4*longestAddress && !isASCII(address[at:]) {
 		if domain, err := idna.Lookup.ToASCII(address[at+1:]); err == nil {
 			address = address[:at+1] + domain
 		}

@@ -99,3 +99,17 @@ func TestWhatIsComposedIsRead(t *testing.T) {
 		}
 	})
 }
+
+// A stranger's address may be as long as a header: turning 60 KB into ASCII takes
+// 14 seconds.
+func TestAnAddressWithoutAnEndIsWrittenAtOnce(t *testing.T) {
+	var domain strings.Builder
+	for r := range rune(20_000) {
+		domain.WriteRune('\u4e00' + r)
+	}
+	start := time.Now()
+	Compose(Letter{To: []postroom.Address{{Address: "anna@" + domain.String()}}})
+	if took := time.Since(start); took > time.Second {
+		t.Errorf("it took %s", took)
+	}
+}

@@ -6,6 +6,7 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 
 	"go.yaml.in/yaml/v3"
@@ -239,6 +240,30 @@ func TestAProviderIsFoundByAServer(t *testing.T) {
 	}
 }
 
+func TestPresetsServeManyAtOnce(t *testing.T) {
+	var p Presets
+	var all sync.WaitGroup
+	for range 8 {
+		all.Go(func() {
+			for _, domain := range []string{"gmail.com", "web.de", "gmail.com", "yahoo.com.ph"} {
+				preset, ok := p.ByDomain(domain)
+				if !ok {
+					t.Errorf("%s is not known", domain)
+					continue
+				}
+				preset.Guide("anna@" + domain)
+				preset.NormalForms("abcd efgh ijkl mnop")
+			}
+			p.Glossary()
+		})
+	}
+	all.Wait()
+	one, _ := p.ByID("gmail")
+	if again, _ := p.ByDomain("googlemail.com"); again != one {
+		t.Error("one provider was read twice")
+	}
+}
+
 func wantProvider(t *testing.T, want string) func(*Preset, bool) {
 	return func(p *Preset, ok bool) {
 		t.Helper()
@@ -272,5 +297,15 @@ func BenchmarkEveryFurtherUse(b *testing.B) {
 	var p Presets
 	for b.Loop() {
 		p.ByDomain("example.net")
+	}
+}
+
+func BenchmarkTenThousandMailboxes(b *testing.B) {
+	hosts := []string{"imap.gmail.com", "outlook.office365.com", "imap.gmx.net", "mail.example.net", "imap.ionos.fr"}
+	var p Presets
+	for b.Loop() {
+		for i := range 10_000 {
+			p.For("anna@example.net", hosts[i%len(hosts)])
+		}
 	}
 }

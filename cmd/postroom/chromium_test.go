@@ -124,7 +124,7 @@ func TestAHostileMailDoesNothingInABrowser(t *testing.T) {
 		t.Logf("the mail asked for %s", r.URL)
 	}))
 	defer elsewhere.Close()
-	i, s := install(t), provider(t, 1)
+	i, s := install(t), pretendServer(t, 1)
 	i.connect(box(0), "right-password", plain(s, box(0)))
 	mail := strings.ReplaceAll(strings.ReplaceAll(hostile, "ELSEWHERE", elsewhere.URL), "\n", "\r\n")
 	for _, raw := range [][]byte{[]byte(mail), simulator.Generated(3, 1)} {

@@ -50,7 +50,7 @@ func (c *demoCmd) Run(ctx context.Context, t terminal) (err error) {
 	}
 	p := &process{
 		In: in, Alone: true, Node: "demo", Listener: listener, PublicURL: openable("http", listener.Addr()),
-		MaxMessage: 256 << 20, Log: log,
+		Finder: findFlags{}.finder(), MaxMessage: 256 << 20, Log: log,
 	}
 	p.prepare()
 	secret, drip, err := p.furnish(ctx, provider)

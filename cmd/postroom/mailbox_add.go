@@ -17,7 +17,7 @@ import (
 // settingFlags are the settings of a mailbox; what is not given stays as it is, or
 // gets the usual value.
 type settingFlags struct {
-	IMAP           string        `name:"imap" help:"The server that the mailbox is read from, by IMAP." placeholder:"HOST[:PORT]" xor:"protocol"`
+	IMAP           string        `name:"imap" help:"The server that the mailbox is read from, by IMAP. Servers are found for a new mailbox where none is named." placeholder:"HOST[:PORT]" xor:"protocol"`
 	POP3           string        `name:"pop3" env:"POSTROOM_POP3" help:"The server that the mailbox is read from, by POP3." placeholder:"HOST[:PORT]" xor:"protocol"`
 	TLS            string        `name:"tls" enum:",implicit,starttls,none" default:"" help:"How the connection is encrypted: implicit, starttls or none. Usual is what fits the port." placeholder:"POLICY"`
 	CACertificate  string        `help:"A CA certificate in PEM, trusted besides those of the system." type:"existingfile" placeholder:"FILE"`
@@ -162,6 +162,9 @@ func (c *mailboxAddCmd) Run(ctx context.Context, t terminal) error {
 			return err
 		}
 		doc["address"] = c.Address
+		if err := c.findServers(ctx, t, client, doc); err != nil {
+			return err
+		}
 		t := t.inLines(c.passwordFlags)
 		if doc["credential"], err = c.ask(ctx, t, c.Address); err != nil {
 			return err

@@ -30,6 +30,7 @@ const tokenVariable = "POSTROOM_TOKEN"
 // through its API.
 type mailboxFlags struct {
 	dataFlags
+	findFlags
 	Server         string `help:"Work on a running Postroom through its API instead, with the token in the variable POSTROOM_TOKEN or in --token-file." placeholder:"URL"`
 	TokenFile      string `help:"A file that holds the token for --server." type:"existingfile" placeholder:"FILE"`
 	AllowPlaintext bool   `help:"Allow mail servers without encryption on other computers."`
@@ -108,7 +109,7 @@ func (f mailboxFlags) here(ctx context.Context) (*client, error) {
 		},
 		Read: in.DB.Reader(),
 		Mailboxes: &mailbox.Desk{
-			Store: in.DB, Seal: keeper.Seal, Open: keeper.Open, SealOutgoing: keeper.SealOutgoing, OpenOutgoing: keeper.OpenOutgoing, AllowPlaintext: f.AllowPlaintext, Unattended: !attended,
+			Store: in.DB, Seal: keeper.Seal, Open: keeper.Open, SealOutgoing: keeper.SealOutgoing, OpenOutgoing: keeper.OpenOutgoing, AllowPlaintext: f.AllowPlaintext, Finder: f.finder(), Unattended: !attended,
 			Tester: mailbox.Tester{Explainer: mailbox.Explainer{Catalogue: &diagnose.Catalogue{}}},
 		},
 		Users: in.DB.Users,

@@ -22,16 +22,17 @@ import (
 type commands struct {
 	Config kong.ConfigFlag `help:"Read settings from this JSON file: one object, with flags as keys. The command line and the environment count more." placeholder:"FILE"`
 
-	Demo    demoCmd    `cmd:"" help:"Show everything in one process: a pretend mail provider, two mailboxes, mail dripping in."`
-	Serve   serveCmd   `cmd:"" help:"Run the server."`
-	Mailbox mailboxCmd `cmd:"" help:"Add, list, show and prove mailboxes, and ask for the ledger."`
-	User    userCmd    `cmd:"" help:"Create people who may sign in, and set their passwords."`
-	Token   tokenCmd   `cmd:"" help:"Create tokens for programs."`
-	Backup  backupCmd  `cmd:"" help:"Copy everything into one file, while the server runs."`
-	Restore restoreCmd `cmd:"" help:"Put a backup back, where nothing is yet."`
-	Explain explainCmd `cmd:"" help:"Say how a message is understood. Needs no server."`
-	Version versionCmd `cmd:"" help:"Print the version."`
-	Help    helpCmd    `cmd:"" help:"Explain the commands." hidden:""`
+	Demo     demoCmd     `cmd:"" help:"Show everything in one process: a pretend mail provider, two mailboxes, mail dripping in."`
+	Serve    serveCmd    `cmd:"" help:"Run the server."`
+	Mailbox  mailboxCmd  `cmd:"" help:"Add, list, show and prove mailboxes, and ask for the ledger."`
+	Discover discoverCmd `cmd:"" help:"Find the settings of an address, and say where each comes from. Needs no server."`
+	User     userCmd     `cmd:"" help:"Create people who may sign in, and set their passwords."`
+	Token    tokenCmd    `cmd:"" help:"Create tokens for programs."`
+	Backup   backupCmd   `cmd:"" help:"Copy everything into one file, while the server runs."`
+	Restore  restoreCmd  `cmd:"" help:"Put a backup back, where nothing is yet."`
+	Explain  explainCmd  `cmd:"" help:"Say how a message is understood. Needs no server."`
+	Version  versionCmd  `cmd:"" help:"Print the version."`
+	Help     helpCmd     `cmd:"" help:"Explain the commands." hidden:""`
 }
 
 // terminal is where a command reads and writes.

@@ -28,6 +28,7 @@ import (
 	"github.com/postroom/postroom/internal/issue"
 	"github.com/postroom/postroom/internal/mail/mime"
 	"github.com/postroom/postroom/internal/mailbox"
+	"github.com/postroom/postroom/internal/provider"
 	"github.com/postroom/postroom/internal/store"
 	"github.com/postroom/postroom/internal/web"
 	"github.com/postroom/postroom/internal/work"
@@ -43,6 +44,7 @@ type process struct {
 	PublicURL      string
 	Proxies        []netip.Prefix // in front of the listener
 	AllowPlaintext bool
+	Finder         *provider.Finder
 	MaxMessage     int64 // bytes
 	MinFree        int64 // bytes
 	CommandTimeout time.Duration
@@ -68,7 +70,7 @@ func (p *process) prepare() {
 	p.aftermath = &aftermath{DB: p.In.DB}
 	p.mailboxes = &mailbox.Desk{
 		Store: p.In.DB, Seal: keeper.Seal, Open: keeper.Open, SealOutgoing: keeper.SealOutgoing, OpenOutgoing: keeper.OpenOutgoing, Tester: p.tester(),
-		AllowPlaintext: p.AllowPlaintext, Wake: func() { work.Ring(p.wakeFleet) },
+		AllowPlaintext: p.AllowPlaintext, Finder: p.Finder, Wake: func() { work.Ring(p.wakeFleet) },
 	}
 }
 

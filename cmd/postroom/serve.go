@@ -19,6 +19,7 @@ import (
 // serveCmd is “postroom serve”.
 type serveCmd struct {
 	dataFlags
+	findFlags
 	Listen         string        `help:"Where pages and API answer." placeholder:"HOST:PORT" default:"127.0.0.1:8025"`
 	PublicURL      string        `help:"The address under which people reach this server." placeholder:"URL"`
 	Proxy          []string      `help:"A reverse proxy in front, or a network of them, that is believed where requests come from (X-Forwarded-For)." placeholder:"ADDRESS"`
@@ -57,7 +58,7 @@ func (c *serveCmd) serve(ctx context.Context, t terminal, step func(string)) (er
 	}
 	defer func() { err = errors.Join(err, in.Close()) }()
 	p := &process{
-		In: in, Alone: c.Database == "", PublicURL: c.PublicURL, Proxies: trusted, AllowPlaintext: c.AllowPlaintext,
+		In: in, Alone: c.Database == "", PublicURL: c.PublicURL, Proxies: trusted, AllowPlaintext: c.AllowPlaintext, Finder: c.finder(),
 		MaxMessage: c.MaxMessage << 20, MinFree: c.MinFree << 20, CommandTimeout: c.CommandTimeout, DeadAfter: c.NodeTimeout, Log: log,
 	}
 	if p.Node, err = nodeName(c.Data); err != nil {

@@ -25,8 +25,8 @@ func plain(s *simulator.Server, username string) map[string]any {
 	return map[string]any{"host": s.Host, "port": s.Port, "tls": "none", "username": username}
 }
 
-// provider starts a simulator with so many accounts, box0@example.net and so on.
-func provider(t *testing.T, accounts int) *simulator.Server {
+// pretendServer starts a simulator with so many accounts, box0@example.net and so on.
+func pretendServer(t *testing.T, accounts int) *simulator.Server {
 	t.Helper()
 	s, err := simulator.Start(simulator.Options{})
 	if err != nil {
@@ -63,7 +63,7 @@ func TestServeStopsUnderLoad(t *testing.T) {
 	}
 	t.Parallel()
 	const accounts, count = 10, 2000
-	i, s := install(t), provider(t, accounts)
+	i, s := install(t), pretendServer(t, accounts)
 	deliver(t, s, accounts, 0, count)
 	stream := i.listen("/events/stream")
 	boxes := make([]api.Mailbox, accounts)
@@ -100,7 +100,7 @@ func TestServeStopsUnderLoad(t *testing.T) {
 func TestServeOnPostgres(t *testing.T) {
 	t.Parallel()
 	i := install(t, "--database", testbed.Postgres(t))
-	s := provider(t, 1)
+	s := pretendServer(t, 1)
 	deliver(t, s, 1, 0, 40)
 	m := i.connect(box(0), "right-password", plain(s, box(0)))
 	i.settled(40, patience)
@@ -124,7 +124,7 @@ func TestANodeTakesOverWhenAnotherIsKilled(t *testing.T) {
 	database := testbed.Postgres(t)
 	one := install(t, "--database", database)
 	two := one.join()
-	s := provider(t, accounts)
+	s := pretendServer(t, accounts)
 	deliver(t, s, accounts, 0, 10*accounts)
 	boxes := make([]api.Mailbox, accounts)
 	for n := range boxes {

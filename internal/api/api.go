@@ -78,6 +78,7 @@ func (s *Server) routes() (*http.ServeMux, *huma.OpenAPI) {
 	a := humago.NewWithPrefix(mux, Prefix, configuration())
 	e := &edge{server: s, api: a}
 
+	add(e, administer("GET", "/discover", "Find the settings of an address"), s.discover)
 	add(e, read("GET", "/mailboxes", "List mailboxes"), s.listMailboxes)
 	add(e, administer("POST", "/mailboxes", "Connect a mailbox").creates(), s.addMailbox)
 	add(e, tells[Report](e, administer("POST", "/mailboxes/test", "Test settings without keeping them")), s.testDraft)

@@ -23,6 +23,7 @@ type mailboxes interface {
 	mailboxProver
 	mailboxHistory
 	manyMailboxes
+	mailboxFinder
 }
 
 type mailboxKeeper interface {

@@ -102,9 +102,7 @@ func TestSettingsThatCannotBeUsedNameTheirField(t *testing.T) {
 		})
 	}
 	found := `{"address":"a@example.net","credential":{"password":"` + secret + `"}}`
-	if text := fmt.Sprint(r.do(r.admin, "POST", "/mailboxes", found).refused(422, "incoming").at("explanation")); !strings.Contains(text, "yet") {
-		t.Errorf("without incoming: %q", text)
-	}
+	r.do(r.admin, "POST", "/mailboxes", found).refused(422, "incoming.host") // nobody looks for servers here
 }
 
 func TestMergePatch(t *testing.T) {
@@ -145,7 +143,7 @@ func TestMergePatch(t *testing.T) {
 		`{"state":"active"}`:                   "state",
 		`{"id":"7"}`:                           "id",
 		`{"address":null}`:                     "address",
-		`{"incoming":null}`:                    "incoming",
+		`{"incoming":null}`:                    "incoming.host",
 		`{"incoming":"imap"}`:                  "incoming",
 		`{"incoming":{"protocol":"jmap"}}`:     "incoming.protocol",
 		`{"after_import":"move"}`:              "move_to",

@@ -14,8 +14,8 @@ import (
 type Settings struct {
 	Name             string     `json:"name,omitempty" maxLength:"1000" doc:"What people call it; the address where there is none."`
 	Address          string     `json:"address" maxLength:"1000"`
-	Incoming         *Incoming  `json:"incoming,omitempty" doc:"How it is read."`
-	Outgoing         *Outgoing  `json:"outgoing,omitempty" doc:"How it sends; without it, it only reads."`
+	Incoming         *Incoming  `json:"incoming,omitempty" doc:"How it is read. A host that is not given is looked for; without incoming and outgoing both are."`
+	Outgoing         *Outgoing  `json:"outgoing,omitempty" doc:"How it sends; with incoming alone, it only reads."`
 	Start            string     `json:"start,omitempty" doc:"From where on mail is brought in: now, all, or an RFC 3339 time."`
 	AfterImport      string     `json:"after_import,omitempty" doc:"What happens to a mail on the server once it is here: keep, mark_read, move or delete; by pop3 keep or delete."`
 	MoveTo           string     `json:"move_to,omitempty" doc:"The folder, with move; made if it is not there, and none of those that are read."`
@@ -62,10 +62,6 @@ func (c Credential) hidden() mailbox.Credential {
 
 // apply fills m with the settings.
 func (s Settings) apply(m *postroom.Mailbox) error {
-	if s.Incoming == nil {
-		return unfit("incoming", "This version of Postroom does not find the servers of an address by itself yet.",
-			"Give incoming with at least host; whoever runs the mail server knows it.")
-	}
 	m.Name, m.Address, m.AfterImport, m.MoveTo = s.Name, s.Address, postroom.AfterImport(s.AfterImport), s.MoveTo
 	m.RawRetentionDays = s.RawRetentionDays
 	m.Outgoing = nil
@@ -88,6 +84,10 @@ func (e Endpoint) settings() postroom.ServerSettings {
 }
 
 func (s Settings) applyIncoming(m *postroom.Mailbox) error {
+	if s.Incoming == nil {
+		m.Incoming = postroom.IncomingSettings{} // to be found
+		return nil
+	}
 	in := postroom.IncomingSettings{
 		ServerSettings: s.Incoming.settings(), Protocol: postroom.Protocol(s.Incoming.Protocol), Folders: s.Incoming.Folders,
 	}

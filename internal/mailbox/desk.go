@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/postroom/postroom"
+	"github.com/postroom/postroom/internal/provider"
 	"github.com/postroom/postroom/internal/store"
 )
 
@@ -32,6 +33,8 @@ type Desk struct {
 	// Aside has whoever reads a mailbox leave it alone until resume, because its server
 	// lets in only one at a time. Nil: nobody reads it here.
 	Aside func(ctx context.Context, id postroom.MailboxID) (resume func(), err error)
+	// Finder finds the servers of an address; nil: they have to be named.
+	Finder *provider.Finder
 	// Unattended says that no process reads mailboxes on this data, so that nobody
 	// waits for what only the reader of a mailbox can tell.
 	Unattended bool
@@ -57,8 +60,11 @@ func needAdmin(by postroom.Viewer) error {
 }
 
 func (d *Desk) complete(ctx context.Context, m postroom.Mailbox, c Credential) (postroom.Mailbox, Credential, error) {
-	m, err := d.completeMailbox(ctx, m)
+	m, err := d.discovered(ctx, m)
 	if err != nil {
+		return m, c, err
+	}
+	if m, err = d.completeMailbox(ctx, m); err != nil {
 		return m, c, err
 	}
 	c, err = c.complete()

@@ -59,7 +59,7 @@ func (r Rules) completeIncoming(m *postroom.Mailbox) error {
 	}
 	if strings.TrimSpace(in.Host) == "" {
 		return invalid("incoming.host",
-			"The name of the incoming server is missing; this version of Postroom does not find it by itself.",
+			"The name of the incoming server is missing.",
 			"Enter the server’s name, such as imap.example.net. Whoever runs the mailbox knows it.")
 	}
 	s, err := r.completeServer(in.ServerSettings, incomingServer(in.Protocol))

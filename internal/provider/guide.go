@@ -49,3 +49,14 @@ func guideFor(id string) guideText {
 	}
 	return entriesFor[guideText](guides, "guides.yaml", "other")[0]
 }
+
+// Step returns the step with an id; ok is false where the guide has none. The link
+// of make is the page where app passwords are made, for this very account.
+func (g Guide) Step(id string) (step GuideStep, ok bool) {
+	for _, s := range g.Steps {
+		if s.ID == id {
+			return s, true
+		}
+	}
+	return GuideStep{}, false
+}

@@ -29,19 +29,21 @@ func TestGmailsGuideLeadsToThisVeryAccount(t *testing.T) {
 		t.Errorf("the guide is %q, %q, %q, %q", g.MailboxName, g.Since, g.Provider, g.ProviderID)
 	}
 	var ids []string
-	links := map[string]string{}
 	for _, s := range g.Steps {
 		ids = append(ids, s.ID)
-		links[s.ID] = s.Link.URL
 	}
 	if diff := cmp.Diff([]string{"why", "two_step", "make", "name", "copy", "paste", "end"}, ids); diff != "" {
 		t.Error(diff)
+	}
+	if _, ok := g.Step("bridge"); ok {
+		t.Error("Gmail has a step bridge")
 	}
 	for step, page := range map[string]string{
 		"make":     "https://myaccount.google.com/apppasswords",
 		"two_step": "https://myaccount.google.com/signinoptions/twosv",
 	} {
-		link, err := url.Parse(links[step])
+		s, _ := g.Step(step)
+		link, err := url.Parse(s.Link.URL)
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -7,6 +7,7 @@ import (
 	"unicode/utf8"
 
 	"github.com/postroom/postroom"
+	"github.com/postroom/postroom/internal/provider"
 )
 
 // A faultView is a fault as a page shows it.
@@ -30,6 +31,50 @@ func viewFault(f *postroom.Fault) faultView {
 	v := faultView{Explanation: f.Explanation, Remedy: f.Remedy, Who: whoFixes(f), Others: f.Others, Reply: f.Reply, Field: f.Field}
 	v.Page, v.PageWords, v.PageHost = outside(f.Link)
 	return v
+}
+
+// viewMailboxFault is viewFault for a mailbox, kept or as it was typed: it leads to the
+// guide of its provider where an app password is what is missing.
+func (s *Server) viewMailboxFault(by visitor, f *postroom.Fault, m postroom.Mailbox) faultView {
+	v := viewFault(f)
+	if !by.IsAdmin() && f.FixBy == postroom.FixByUser && v.Who != "" {
+		v.Who = "whoever has this mailbox, together with an administrator of Postroom"
+	}
+	preset, ok := s.Presets.For(m.Address, m.Incoming.Host)
+	if !ok || !wantsAppPassword(f.Class, preset) {
+		return v
+	}
+	if _, ok := preset.Guide(m.Address); ok {
+		v.Guide, v.GuideButton = guideAddress(preset.ID, m), "Make an app password"
+	}
+	return v
+}
+
+// wantsAppPassword says whether a new app password is the likely remedy.
+func wantsAppPassword(c postroom.Class, p *provider.Preset) bool {
+	switch c {
+	case postroom.AppPasswordRequired, postroom.AccountPasswordPasted, postroom.TwoStepOff:
+		return true
+	case postroom.BadCredentials:
+		return p.AppPassword.Offered
+	}
+	return false
+}
+
+// guideAddress is the page that leads to an app password for a mailbox.
+func guideAddress(provider string, m postroom.Mailbox) string {
+	to := url.Values{}
+	if m.Address != "" {
+		to.Set("address", m.Address)
+	}
+	if m.ID != 0 {
+		to.Set("mailbox", m.ID.String())
+	}
+	address := "/guides/" + url.PathEscape(provider)
+	if len(to) > 0 {
+		address += "?" + to.Encode()
+	}
+	return address
 }
 
 // outside returns where a link to somebody else's page leads. Links to anything but

@@ -9,7 +9,7 @@ import (
 // A frame is what surrounds the content of every page.
 type frame struct {
 	Title string
-	Place string // issues, mailboxes or settings
+	Place string // issues, mailboxes, health or settings
 	Who   string // empty: nobody is signed in
 	Admin bool
 	// Live is the position after which the page listens for events; below 0 it
@@ -23,12 +23,16 @@ type frame struct {
 type Notice struct {
 	Sentence, Remedy string
 	Address, Button  string // where its button leads; empty: it has none
+	Ahead            bool   // it is announced, not true yet
 }
 
 func (s *Server) frame(by visitor, title, place string) frame {
 	f := frame{Title: title, Place: place, Who: by.Name, Admin: by.User != 0 && by.Role == postroom.RoleAdmin, Live: -1, assets: s.assets}
 	if s.Notice != nil && f.Who != "" {
 		f.Notice = s.Notice(f.Admin)
+	}
+	if f.Notice == nil && f.Admin {
+		f.Notice = s.announced.notice(s.now())
 	}
 	return f
 }

@@ -74,6 +74,9 @@ func (s *Server) signedIn(h handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		by, err := s.visitor(r)
 		if err == nil {
+			if _, part := isHTMX(r); !part && r.Method == http.MethodGet {
+				s.lookAhead(r.Context(), by)
+			}
 			err = h(w, r, by)
 		}
 		if err != nil {

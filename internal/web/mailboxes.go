@@ -127,6 +127,10 @@ type mailboxPage struct {
 	Sending  sending
 	Due      *dueView    // nil: nothing is left to do on the server
 	Places   *placesView // nil: it was only ever read in one place
+	Gap      *gapView    // nil: it was not opened again just now
+	Changes  []changeView
+
+	NewPassword bool // is what it waits for
 
 	StartKind postroom.StartKind
 }
@@ -138,10 +142,7 @@ func (s *Server) mailboxPage(ctx context.Context, by visitor, id postroom.Mailbo
 		return p, err
 	}
 	if !by.IsAdmin() && !by.CanSeeMail(m) {
-		return p, &postroom.Fault{
-			Kind: postroom.NotFound, Class: postroom.Unknown, FixBy: postroom.FixByAppAdmin,
-			Explanation: "This mailbox is not here, or its mail is not for you.", Remedy: "Ask an administrator who may see its mail.",
-		}
+		return p, notForVisitor()
 	}
 	p = mailboxPage{
 		frame: s.frame(by, m.Name, "mailboxes"), mailboxRow: s.mailboxRow(m), Kind: m.State, Words: mailboxWords(m.State, m.Fault != nil),
@@ -153,8 +154,8 @@ func (s *Server) mailboxPage(ctx context.Context, by visitor, id postroom.Mailbo
 		p.Folders = "the inbox"
 	}
 	if m.Fault != nil {
-		v := viewFault(m.Fault)
-		p.Fault = &v
+		v := s.viewMailboxFault(by, m.Fault, m)
+		p.Fault, p.NewPassword = &v, asksForPassword(m)
 	}
 	if p.Seen, err = s.readersInWords(ctx, m); err != nil {
 		return p, err
@@ -176,6 +177,9 @@ func (s *Server) mailboxPage(ctx context.Context, by visitor, id postroom.Mailbo
 // wholeMailbox is mailboxPage with what only the whole page shows.
 func (s *Server) wholeMailbox(ctx context.Context, by visitor, id postroom.MailboxID) (p mailboxPage, err error) {
 	if p, err = s.mailboxPage(ctx, by, id); err != nil {
+		return p, err
+	}
+	if p.Changes, err = s.changesOf(ctx, id); err != nil {
 		return p, err
 	}
 	p.Places, err = s.placesView(ctx, by, id)
@@ -235,8 +239,14 @@ func (s *Server) showMailbox(w http.ResponseWriter, r *http.Request, by visitor)
 		return s.render(w, r, http.StatusOK, mailboxState(p))
 	}
 	p, err := s.wholeMailbox(r.Context(), by, id)
+	if err == nil {
+		err = s.addGap(r, by, id, &p)
+	}
 	if err != nil {
 		return err
+	}
+	if target, _ := isHTMX(r); target == "gap" && p.Gap != nil {
+		return s.render(w, r, http.StatusOK, gapBanner(*p.Gap))
 	}
 	if target, _ := isHTMX(r); target == "places" && p.Places != nil {
 		return s.render(w, r, http.StatusOK, placesSection(p))

@@ -49,6 +49,8 @@ type Server struct {
 
 	assets *assets
 	safe   *sanitizer
+
+	announced announced
 }
 
 // Handler returns the pages. Call it once.
@@ -110,6 +112,16 @@ func (s *Server) Handler() http.Handler {
 	admin("POST /mailboxes/{id}/resume", s.resumeMailbox)
 	admin("POST /mailboxes/{id}/remove", s.removeMailbox)
 	admin("POST /arrivals/{id}/retry", s.retryArrival)
+
+	signedIn("GET /health", s.showHealth)
+	signedIn("GET /guides", s.showGuides)
+	signedIn("GET /guides/{provider}", s.showGuide)
+	signedIn("GET /help", s.showHelp)
+	signedIn("GET /help/words", s.showWords)
+	signedIn("GET "+arriveAddress, s.showArrive)
+	signedIn("GET "+arriveAddress+"/{id}", s.showQuiet)
+	admin("GET /mailboxes/{id}/password", s.showPassword)
+	admin("POST /mailboxes/{id}/password", s.replacePassword)
 
 	admin("GET /restored", s.showRestored)
 	admin("POST /restored", s.forgetRestored)

@@ -266,6 +266,58 @@
 		if (form && form.dataset.keep) remember(form);
 	});
 
+	// A guide remembers which steps are done, and shows where one is.
+
+	function tellGuide(guide) {
+		const key = `guide:${guide.dataset.guide}`;
+		const steps = [...guide.children];
+		const box = (step) => one("[data-step]", step);
+		const here = steps.find((step) => !box(step) || !box(step).checked);
+		for (const step of steps) {
+			step.classList.toggle("here", step === here);
+			step.classList.toggle("done", !!box(step) && box(step).checked);
+			if (step === here) step.setAttribute("aria-current", "step"); else step.removeAttribute("aria-current");
+		}
+		const boxes = steps.map(box).filter(Boolean), done = boxes.filter((b) => b.checked);
+		const progress = one("[data-guide-progress]");
+		if (progress) progress.textContent = done.length ? `${done.length} of ${boxes.length} steps done. This browser remembers them.` : "";
+		if (done.length) localStorage.setItem(key, JSON.stringify(done.map((b) => b.dataset.step)));
+		else localStorage.removeItem(key);
+	}
+	function openGuide(guide) {
+		let done = [];
+		try { done = JSON.parse(localStorage.getItem(`guide:${guide.dataset.guide}`)) || []; } catch { /* what is not ours is not read */ }
+		for (const b of all("[data-step]", guide)) b.checked = done.includes(b.dataset.step);
+		tellGuide(guide);
+	}
+	document.addEventListener("change", (event) => {
+		const guide = event.target.matches("[data-step]") && event.target.closest("[data-guide]");
+		if (!guide) return;
+		tellGuide(guide);
+		const here = one("li.here", guide);
+		if (event.target.checked && here) here.scrollIntoView({ block: "nearest" });
+	});
+
+	// What was pasted looks like an app password, or like something else. It blocks nothing.
+
+	function hintShape(field) {
+		const hint = one(field.dataset.hint), only = field.dataset.only;
+		const text = field.value.trim();
+		if (!hint) return;
+		const looks = text && new RegExp(field.dataset.shape).test(text);
+		hint.dataset.tone = looks ? "good" : "wait";
+		if (!text) hint.textContent = "";
+		else if (looks) hint.textContent = "Looks like an app password.";
+		else hint.textContent = only ? `This looks like your normal password, which ${only} no longer accepts from programs.` : "This does not look like an app password. It is tried all the same.";
+	}
+	document.addEventListener("input", (event) => {
+		if (event.target.matches("[data-shape]:not([data-shape=''])")) hintShape(event.target);
+	});
+
+	// What was unfolded stays so when a part of the page is made anew.
+
+	const unfolded = (within) => all("details.fold[open] > summary", within).map((s) => s.textContent.trim());
+
 	// The list keeps its place.
 
 	const place = () => `place:${new URLSearchParams(location.search).toString()}`;
@@ -276,10 +328,13 @@
 		paint(); tellTimes(); findPlace();
 		for (const f of all("form[data-keep]")) recall(f);
 		noteChosen();
+		for (const g of all("[data-guide]")) openGuide(g);
 		if (one("#issues")) one("#issues").closest(".listing").addEventListener("pointermove", () => { pointerAt = Date.now(); }, { passive: true });
 		const body = document.body;
 		body.addEventListener("htmx:sseBeforeMessage", (event) => { event.preventDefault(); live(event); });
+		let open = [];
 		body.addEventListener("htmx:beforeSwap", (event) => {
+			open = unfolded(event.detail.target);
 			// Somebody began to read while the new list was on its way.
 			const cause = event.detail.requestConfig.triggeringEvent;
 			if (event.detail.target.id === "issues" && cause && cause.type === "refresh" && !atRest()) {
@@ -290,6 +345,7 @@
 		body.addEventListener("htmx:afterSwap", (event) => {
 			tellTimes(event.detail.target.isConnected ? event.detail.target.parentElement || document : document);
 			if (chosen.size) keepChosen();
+			for (const s of all("details.fold > summary")) if (open.includes(s.textContent.trim())) s.parentElement.open = true;
 			paint();
 			const thing = one("#thing[data-chosen]");
 			if (thing && event.detail.target.id === "thing") {

@@ -2,6 +2,7 @@ package provider
 
 import (
 	_ "embed"
+	"net/netip"
 	"path"
 	"strings"
 	"sync"
@@ -90,12 +91,13 @@ func (p *Presets) ByHost(host string) (*Preset, bool) { return p.For("", host) }
 // For returns the provider of a mailbox, by the server that it is read from and
 // its address; either may be empty. The server decides: whose name it is, that is
 // who refuses and who is to be asked. A server that nobody is known for belongs to
-// no provider, whatever the address.
+// no provider, whatever the address. On this computer itself anything may run,
+// such as a bridge to a provider; there the address tells.
 func (p *Presets) For(address, host string) (*Preset, bool) {
 	p.once.Do(p.index)
 	_, domain := splitAddress(address)
 	domain, host = asciiName(domain), asciiName(host)
-	if host == "" {
+	if host == "" || isLoopback(host) {
 		return p.ByDomain(domain)
 	}
 	sharing := p.hosts[host]
@@ -121,6 +123,12 @@ func (p *Presets) For(address, host string) (*Preset, bool) {
 		}
 	}
 	return sharing[0].found()
+}
+
+// isLoopback says whether a host is this computer itself (RFC 6761 section 6.3).
+func isLoopback(host string) bool {
+	ip, err := netip.ParseAddr(strings.Trim(host, "[]"))
+	return err == nil && ip.Unmap().IsLoopback() || host == "localhost" || strings.HasSuffix(host, ".localhost")
 }
 
 // mostExact returns the provider with the most exact of the patterns that match a

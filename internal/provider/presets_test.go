@@ -231,6 +231,11 @@ func TestAProviderIsFoundByAServer(t *testing.T) {
 		"a customer's machine at a host":          {"", "vps-1234.vps.ovh.net", ""},
 		"a server of one's own":                   {"a@gmail.com", "mail.example.net", ""},
 		"an address without a server":             {"a@mail.ru", "", "mail_ru"},
+		"this computer, whatever runs there":      {"", "127.0.0.1", ""},
+		"a bridge on this computer":               {"a@proton.me", "127.0.0.1", "proton"},
+		"this computer by another address":        {"a@gmail.com", "[::1]", "gmail"},
+		"this computer by its name":               {"a@example.net", "localhost", ""},
+		"another computer by its number":          {"a@gmail.com", "192.0.2.1", ""},
 		"capitals and a final dot":                {"", "IMAP.Fastmail.COM.", "fastmail"},
 		"the own server of somebody's own domain": {"a@example.net", "mail.example.net", ""},
 	}

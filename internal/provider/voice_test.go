@@ -6,6 +6,8 @@ import (
 	"strings"
 	"testing"
 	"unicode"
+
+	"go.yaml.in/yaml/v3"
 )
 
 // A spoken text is one that people read as sentences, ones that a receptionist
@@ -159,5 +161,40 @@ func TestEveryTextHasItsProvider(t *testing.T) {
 				t.Errorf("%s: %s is %q, and nobody says it", p.ID, what, pair[0])
 			}
 		}
+	}
+}
+
+// A slip in the name of a field, or of a step, would be silence on the page.
+func TestTheFilesOfTextsHaveNoSlips(t *testing.T) {
+	var ids []string
+	for _, s := range usualSteps {
+		ids = append(ids, s.ID)
+	}
+	var file struct {
+		Entries []guideText `yaml:"entries"`
+	}
+	strict(t, guides, &file)
+	for _, g := range file.Entries {
+		for i, s := range g.Steps {
+			if !slices.Contains(ids, s.ID) || s.ID == "why" {
+				t.Errorf("%s: there is no step %q", g.For, s.ID)
+			}
+			if slices.ContainsFunc(g.Steps[:i], func(o stepText) bool { return o.ID == s.ID }) {
+				t.Errorf("%s: the step %q is there twice", g.For, s.ID)
+			}
+		}
+	}
+	strict(t, knowledge, &struct {
+		Entries []knowledgeText `yaml:"entries"`
+	}{})
+	strict(t, glossary, &[]Term{})
+}
+
+func strict(t *testing.T, text string, into any) {
+	t.Helper()
+	d := yaml.NewDecoder(strings.NewReader(text))
+	d.KnownFields(true)
+	if err := d.Decode(into); err != nil {
+		t.Error(err)
 	}
 }

@@ -13,6 +13,7 @@ import (
 	"net/url"
 	"os"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/postroom/postroom"
@@ -109,7 +110,7 @@ func (f mailboxFlags) here(ctx context.Context) (*client, error) {
 		},
 		Read: in.DB.Reader(),
 		Mailboxes: &mailbox.Desk{
-			Store: in.DB, Seal: keeper.Seal, Open: keeper.Open, SealOutgoing: keeper.SealOutgoing, OpenOutgoing: keeper.OpenOutgoing, AllowPlaintext: f.AllowPlaintext, Finder: f.finder(), Unattended: !attended,
+			Store: in.DB, Seal: keeper.Seal, Open: keeper.Open, SealOutgoing: keeper.SealOutgoing, OpenOutgoing: keeper.OpenOutgoing, Prefer: keeper.Prefer, PreferOutgoing: keeper.PreferOutgoing, AllowPlaintext: f.AllowPlaintext, Finder: f.finder(), Unattended: !attended,
 			Tester: mailbox.Tester{Explainer: mailbox.Explainer{Catalogue: &diagnose.Catalogue{}}},
 		},
 		Users: in.DB.Users,
@@ -134,26 +135,66 @@ func (f mailboxFlags) isServed() bool {
 // within answers requests by a handler of this process.
 type within struct{ handler http.Handler }
 
-// RoundTrip gives the request to the handler.
+// RoundTrip gives the request to the handler. The body is read as it is written; to
+// close it waits for the handler.
 func (w within) RoundTrip(r *http.Request) (*http.Response, error) {
-	answer := &written{header: make(http.Header), status: http.StatusOK}
-	w.handler.ServeHTTP(answer, r)
-	return &http.Response{
-		StatusCode: answer.status, Header: answer.header, Request: r,
-		Body: io.NopCloser(&answer.body), ContentLength: int64(answer.body.Len()),
-	}, nil
+	body, out := io.Pipe()
+	answer := &written{header: make(http.Header), begun: make(chan *http.Response, 1), out: out}
+	answer.response = &http.Response{Request: r, Body: &heard{body, make(chan struct{})}, ContentLength: -1}
+	go func() {
+		defer close(answer.response.Body.(*heard).ended)
+		defer func() {
+			if why := recover(); why != nil {
+				out.CloseWithError(fmt.Errorf("the answer was broken off: %v", why))
+				answer.WriteHeader(http.StatusInternalServerError)
+			}
+		}()
+		w.handler.ServeHTTP(answer, r)
+		answer.WriteHeader(http.StatusOK)
+		out.Close()
+	}()
+	return <-answer.begun, nil
+}
+
+// heard is the body of an answer within the process.
+type heard struct {
+	*io.PipeReader
+	ended chan struct{}
+}
+
+// Close waits until the handler has ended. What it still writes is lost.
+func (h *heard) Close() error {
+	err := h.PipeReader.Close()
+	<-h.ended
+	return err
 }
 
 // written is an answer on its way within the process.
 type written struct {
-	header http.Header
-	status int
-	body   bytes.Buffer
+	header   http.Header
+	once     sync.Once
+	response *http.Response
+	begun    chan *http.Response
+	out      *io.PipeWriter
 }
 
-func (a *written) Header() http.Header         { return a.header }
-func (a *written) WriteHeader(status int)      { a.status = status }
-func (a *written) Write(b []byte) (int, error) { return a.body.Write(b) }
+func (a *written) Header() http.Header { return a.header }
+
+// WriteHeader begins the answer; only the first call counts.
+func (a *written) WriteHeader(status int) {
+	a.once.Do(func() {
+		a.response.StatusCode, a.response.Header = status, a.header.Clone()
+		a.begun <- a.response
+	})
+}
+
+func (a *written) Write(b []byte) (int, error) {
+	a.WriteHeader(http.StatusOK)
+	return a.out.Write(b)
+}
+
+// Flush has nothing to do: what is written is read at once.
+func (a *written) Flush() {}
 
 // maxAnswer is how much of an answer is read, in bytes.
 const maxAnswer = 64 << 20
@@ -161,6 +202,19 @@ const maxAnswer = 64 << 20
 // call sends a request and reads the answer into into, if that is not nil. It
 // returns the answer as it came. What the API refuses is a Fault.
 func (c *client) call(ctx context.Context, method, path string, body, into any) (json.RawMessage, error) {
+	r, err := c.request(ctx, method, path, body)
+	if err != nil {
+		return nil, err
+	}
+	answer, err := c.http.Do(r)
+	if err != nil {
+		return nil, c.unreachable(err)
+	}
+	defer answer.Body.Close()
+	return c.result(answer, into)
+}
+
+func (c *client) request(ctx context.Context, method, path string, body any) (*http.Request, error) {
 	var sent io.Reader
 	if body != nil {
 		text, err := json.Marshal(body)
@@ -178,11 +232,11 @@ func (c *client) call(ctx context.Context, method, path string, body, into any) 
 	if method == http.MethodPatch {
 		r.Header.Set("Content-Type", "application/merge-patch+json")
 	}
-	answer, err := c.http.Do(r)
-	if err != nil {
-		return nil, c.unreachable(err)
-	}
-	defer answer.Body.Close()
+	return r, nil
+}
+
+// result reads an answer into into, if that is not nil.
+func (c *client) result(answer *http.Response, into any) (json.RawMessage, error) {
 	text, err := io.ReadAll(io.LimitReader(answer.Body, maxAnswer))
 	if err != nil {
 		return nil, c.unreachable(err)

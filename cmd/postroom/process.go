@@ -69,13 +69,14 @@ func (p *process) prepare() {
 	p.floor = &floor{Space: p.In.DB.Space, MinBytes: p.MinFree, Log: p.Log}
 	p.aftermath = &aftermath{DB: p.In.DB}
 	p.mailboxes = &mailbox.Desk{
-		Store: p.In.DB, Seal: keeper.Seal, Open: keeper.Open, SealOutgoing: keeper.SealOutgoing, OpenOutgoing: keeper.OpenOutgoing, Tester: p.tester(),
+		Store: p.In.DB, Seal: keeper.Seal, Open: keeper.Open, SealOutgoing: keeper.SealOutgoing, OpenOutgoing: keeper.OpenOutgoing,
+		Prefer: keeper.Prefer, PreferOutgoing: keeper.PreferOutgoing, Tester: p.tester(),
 		AllowPlaintext: p.AllowPlaintext, Finder: p.Finder, Wake: func() { work.Ring(p.wakeFleet) },
 	}
 }
 
 func (p *process) tester() mailbox.Tester {
-	return mailbox.Tester{Explainer: mailbox.Explainer{Catalogue: &diagnose.Catalogue{}}}
+	return mailbox.Tester{Explainer: mailbox.Explainer{Catalogue: &diagnose.Catalogue{}, Presets: &provider.Presets{}}}
 }
 
 // run is the table of contents of the process. It returns when ctx ends and every
@@ -114,13 +115,21 @@ func (p *process) run(ctx context.Context) (err error) {
 }
 
 func (p *process) fleet(node postroom.NodeID, figures *figures) *fetch.Fleet {
-	explainer := mailbox.Explainer{Catalogue: &diagnose.Catalogue{}}
+	explainer := p.mailboxes.Tester.Explainer
 	return &fetch.Fleet{
 		Ledger: p.In.DB, Node: node, Alone: p.Alone,
 		Login: func(ctx context.Context, m postroom.Mailbox) (fetch.Login, error) {
-			kind, secret, worked, err := p.mailboxes.Open(ctx, m.ID)
-			return fetch.Login{Kind: kind, Secret: secret, HasWorked: worked}, err
+			kind, forms, worked, err := p.mailboxes.Forms(ctx, m)
+			if err != nil {
+				return fetch.Login{}, err
+			}
+			l := fetch.Login{Kind: kind, Secret: forms[0], HasWorked: worked}
+			if len(forms) > 1 {
+				l.Other = forms[1]
+			}
+			return l, nil
 		},
+		Prefer: p.mailboxes.Prefer,
 		Explain: func(err error, m postroom.Mailbox, l fetch.Login) *postroom.Fault {
 			return explainer.Explain(err, m, mailbox.Credential{Kind: l.Kind, Password: l.Secret}, l.HasWorked)
 		},

@@ -40,6 +40,7 @@ func (d *Desk) Connect(ctx context.Context, by postroom.Viewer, m postroom.Mailb
 	if err != nil {
 		return postroom.Mailbox{}, false, err
 	}
+	c = d.inKnownForm(m, c)
 	former, continued, err := d.chosenFormer(ctx, m.Address, choice)
 	if err != nil {
 		return postroom.Mailbox{}, false, err

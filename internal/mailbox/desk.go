@@ -3,7 +3,6 @@ package mailbox
 
 import (
 	"context"
-	"fmt"
 	"reflect"
 	"time"
 
@@ -25,7 +24,10 @@ type Desk struct {
 	// opens the mailbox where it has nothing of its own.
 	SealOutgoing func(id postroom.MailboxID, secret postroom.Secret) ([]byte, error)
 	OpenOutgoing func(ctx context.Context, id postroom.MailboxID) (kind string, secret postroom.Secret, err error)
-	Tester       Tester
+	// Prefer keeps the form of a secret that has worked in place of that which was kept,
+	// and PreferOutgoing the same for one of the outgoing server; nil: neither is kept.
+	Prefer, PreferOutgoing func(ctx context.Context, id postroom.MailboxID, was, is postroom.Secret) error
+	Tester                 Tester
 	// AllowPlaintext lets connections to other computers go without encryption.
 	AllowPlaintext bool
 	// Wake nudges whoever reads mailboxes to look at them now; nil: nobody does here.
@@ -38,6 +40,15 @@ type Desk struct {
 	// Unattended says that no process reads mailboxes on this data, so that nobody
 	// waits for what only the reader of a mailbox can tell.
 	Unattended bool
+
+	guard guard
+}
+
+// tester is the Tester that sends no password again that was refused just now.
+func (d *Desk) tester() Tester {
+	t := d.Tester
+	t.guard = &d.guard
+	return t
 }
 
 func (d *Desk) wake() {
@@ -116,12 +127,11 @@ func (d *Desk) ChangeWith(ctx context.Context, by postroom.Viewer, id postroom.M
 	if err := needAdmin(by); err != nil {
 		return postroom.Mailbox{}, err
 	}
-	with, err := d.sealed(c)
-	if err != nil {
+	if _, err := d.sealed(postroom.Mailbox{}, c); err != nil {
 		return postroom.Mailbox{}, err
 	}
 	for try := 1; ; try++ {
-		m, err := d.changeOnce(ctx, id, change, with)
+		m, err := d.changeOnce(ctx, id, change, c)
 		if f, ok := postroom.FaultOf(err); ok && f.Kind == postroom.Conflict && f.Field == "" && try < maxChanges {
 			continue
 		}
@@ -132,7 +142,7 @@ func (d *Desk) ChangeWith(ctx context.Context, by postroom.Viewer, id postroom.M
 	}
 }
 
-func (d *Desk) changeOnce(ctx context.Context, id postroom.MailboxID, change func(*postroom.Mailbox) error, with store.MailboxChange) (postroom.Mailbox, error) {
+func (d *Desk) changeOnce(ctx context.Context, id postroom.MailboxID, change func(*postroom.Mailbox) error, c NewCredentials) (postroom.Mailbox, error) {
 	before, err := d.Store.Mailbox(ctx, id)
 	if err != nil {
 		return postroom.Mailbox{}, err
@@ -142,6 +152,10 @@ func (d *Desk) changeOnce(ctx context.Context, id postroom.MailboxID, change fun
 		return postroom.Mailbox{}, err
 	}
 	if m, err = d.completeChange(ctx, before, m); err != nil {
+		return postroom.Mailbox{}, err
+	}
+	with, err := d.sealed(m, c)
+	if err != nil {
 		return postroom.Mailbox{}, err
 	}
 	with.Seen = before.UpdatedAt
@@ -233,76 +247,4 @@ func (d *Desk) byAdmin(by postroom.Viewer, do func() error) error {
 	}
 	d.wake()
 	return nil
-}
-
-// Test tries a mailbox that is not kept. It changes nothing, here or on the
-// server. Settings that cannot be used are an error, not a report.
-func (d *Desk) Test(ctx context.Context, by postroom.Viewer, m postroom.Mailbox, c Credential, o TestOptions) (Report, error) {
-	if err := needAdmin(by); err != nil {
-		return Report{}, err
-	}
-	m, c, err := d.complete(ctx, m, c)
-	if err != nil {
-		return Report{}, err
-	}
-	kept, err := d.Store.MailboxByAddress(ctx, m.Address)
-	switch {
-	case err == nil: // other settings for one that is here
-		resume, err := d.aside(ctx, kept.ID)
-		if err != nil {
-			return Report{}, fmt.Errorf("take turns at mailbox %s: %w", kept.ID, err)
-		}
-		defer resume()
-	case postroom.KindOf(err) != postroom.NotFound:
-		return Report{}, err
-	}
-	return d.Tester.Run(ctx, m, c, o), nil
-}
-
-// TestSaved tries a mailbox as it is kept. Where its server lets in only one at a
-// time, whoever reads it steps aside meanwhile.
-func (d *Desk) TestSaved(ctx context.Context, by postroom.Viewer, id postroom.MailboxID, o TestOptions) (Report, error) {
-	if err := needAdmin(by); err != nil {
-		return Report{}, err
-	}
-	m, err := d.Store.Mailbox(ctx, id)
-	if err != nil {
-		return Report{}, err
-	}
-	kind, secret, _, err := d.Open(ctx, id)
-	if err != nil {
-		return Report{}, fmt.Errorf("test mailbox %s: %w", id, err)
-	}
-	resume, err := d.aside(ctx, id)
-	if err != nil {
-		return Report{}, fmt.Errorf("take turns at mailbox %s: %w", id, err)
-	}
-	defer resume()
-	c := Credential{Kind: kind, Password: secret}
-	if m.Outgoing != nil {
-		own, err := d.outgoingCredential(ctx, id)
-		if err != nil {
-			return Report{}, fmt.Errorf("test mailbox %s: %w", id, err)
-		}
-		c.Outgoing = &own
-	}
-	return d.Tester.Run(ctx, m, c, o), nil
-}
-
-// asideLimit is how long a test waits for whoever reads a mailbox to step aside.
-const asideLimit = 10 * time.Second
-
-// aside has whoever reads a mailbox step aside. One who hangs at the server is not
-// waited for: the test then says what hangs, or that somebody has the mailbox open.
-func (d *Desk) aside(ctx context.Context, id postroom.MailboxID) (resume func(), err error) {
-	if d.Aside == nil {
-		return func() {}, nil
-	}
-	soon, cancel := context.WithTimeout(ctx, asideLimit)
-	defer cancel()
-	resume, err = d.Aside(soon, id)
-	if err != nil && soon.Err() != nil && ctx.Err() == nil {
-		return func() {}, nil
-	}
-	return resume, err
 }

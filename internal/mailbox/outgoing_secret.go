@@ -37,7 +37,7 @@ func (d *Desk) areNew(ctx context.Context, id postroom.MailboxID, c NewCredentia
 			return nil, err
 		}
 		kind, secret, _, err := d.Open(ctx, id)
-		if err != nil || !wanted.is(kind, secret) {
+		if err != nil || !d.isKept(wanted, kind, secret) {
 			fields = append(fields, "credential")
 		}
 	}
@@ -46,7 +46,7 @@ func (d *Desk) areNew(ctx context.Context, id postroom.MailboxID, c NewCredentia
 		if err != nil {
 			return nil, err
 		}
-		if now, err := d.outgoingCredential(ctx, id); err != nil || !wanted.is(now.Kind, now.Password) {
+		if now, err := d.outgoingCredential(ctx, id); err != nil || !d.isKept(wanted, now.Kind, now.Password) {
 			fields = append(fields, "outgoing.credential")
 		}
 	}
@@ -62,20 +62,30 @@ func (d *Desk) areNew(ctx context.Context, id postroom.MailboxID, c NewCredentia
 	return fields, nil
 }
 
-// is says whether c is what is kept. Whoever asks may give the mailbox any server
-// to sign in at, and so could learn its password anyway.
-func (c Credential) is(kind string, secret postroom.Secret) bool {
-	return kind == c.Kind && subtle.ConstantTimeCompare([]byte(secret.Reveal()), []byte(c.Password.Reveal())) == 1
+// isKept says whether c is what is kept, in the form in which it was typed or in one
+// that has worked since. Whoever asks may give the mailbox any server to sign in at,
+// and so could learn its password anyway.
+func (d *Desk) isKept(c Credential, kind string, kept postroom.Secret) bool {
+	same := isSecret(c.Password, kept)
+	for _, form := range d.Tester.Explainer.formsOf(postroom.Mailbox{}, c) {
+		same = same || isSecret(form, kept)
+	}
+	return same && kind == c.Kind
 }
 
-// sealed completes new credentials, as far as there are any.
-func (d *Desk) sealed(c NewCredentials) (with store.MailboxChange, err error) {
+func isSecret(a, b postroom.Secret) bool {
+	return subtle.ConstantTimeCompare([]byte(a.Reveal()), []byte(b.Reveal())) == 1
+}
+
+// sealed completes new credentials for m, as far as there are any.
+func (d *Desk) sealed(m postroom.Mailbox, c NewCredentials) (with store.MailboxChange, err error) {
 	own := c.Outgoing
 	if c.Mailbox != nil {
 		complete, err := c.Mailbox.complete()
 		if err != nil {
 			return with, err
 		}
+		complete = d.inKnownForm(m, complete)
 		with.Credential = &store.NewCredential{Kind: complete.Kind, Seal: d.sealing(complete)}
 		if own == nil {
 			own = complete.Outgoing
@@ -86,6 +96,9 @@ func (d *Desk) sealed(c NewCredentials) (with store.MailboxChange, err error) {
 		complete, err := own.completeAs("outgoing.credential")
 		if err != nil {
 			return with, err
+		}
+		if m.Outgoing != nil {
+			complete = d.inKnownForm(outgoingSide(m), complete)
 		}
 		with.Outgoing = d.sealingFor(complete)
 	}

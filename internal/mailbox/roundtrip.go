@@ -229,7 +229,7 @@ func (t *trip) run(ctx context.Context, l mime.Letter) {
 // send hands the mail over; false: it was not sent.
 func (t *trip) send(ctx context.Context, l mime.Letter) bool {
 	t.begin(ctx, RoundTripSent, "To "+t.m.Address+", through "+t.m.Outgoing.Host+".")
-	report := t.Tester.sendMail(ctx, t.m, t.out, l)
+	report := t.tester().sendMail(ctx, t.m, t.out, l)
 	now, err := t.Store.Now(context.WithoutCancel(ctx))
 	if err != nil {
 		t.err, now = err, time.Now()

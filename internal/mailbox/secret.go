@@ -85,7 +85,7 @@ var lineEnds = regexp.MustCompile(`[ \t]*[\r\n\t\x{2028}\x{2029}]+[ \t]*`)
 // formsOf are the forms in which a server may want a password, the most likely
 // first, never more than two. One that has worked has only the form in which it did.
 func (x Explainer) formsOf(m postroom.Mailbox, c Credential) []postroom.Secret {
-	if c.proven {
+	if c.proven || c.Password.IsEmpty() {
 		return []postroom.Secret{c.Password}
 	}
 	preset, known := x.presetOf(m)

@@ -58,7 +58,8 @@ func (d *Desk) SendTest(ctx context.Context, by postroom.Viewer, id postroom.Mai
 	if err != nil {
 		return SendReport{}, fmt.Errorf("send a test mail from mailbox %s: %w", id, err)
 	}
-	return d.Tester.sendMail(ctx, m, c, testLetter(m, to, time.Now())), nil
+	r := d.tester().sendMail(ctx, m, c, testLetter(m, to, time.Now()))
+	return r, d.prefer(ctx, d.PreferOutgoing, id, c.Password, r.form)
 }
 
 // recipient checks the address that a test mail goes to.

@@ -26,6 +26,7 @@ type mailboxCmd struct {
 	Remove   mailboxRemoveCmd   `cmd:"" help:"Remove a mailbox. Its password is destroyed."`
 	Ledger   mailboxLedgerCmd   `cmd:"" help:"Say where each message of a mailbox went, and prove that none is missing."`
 	Rescan   mailboxRescanCmd   `cmd:"" help:"Say what the server of a mailbox has that is not here, and bring it in."`
+	Hear     mailboxHearCmd     `cmd:"" name:"transcript" help:"Show the dialogue with the server of a mailbox, word for word."`
 }
 
 // named is the mailbox that a command is about.

@@ -156,11 +156,15 @@ func (p *process) tidy(ctx context.Context) (did int, next time.Time, err error)
 	if err != nil {
 		return 0, time.Time{}, err
 	}
+	unheard, err := p.In.DB.SweepTranscripts(ctx)
+	if err != nil {
+		return 0, time.Time{}, err
+	}
 	swept, err := p.In.DB.SweepOrphans(ctx)
 	if more {
 		swept++
 	}
-	return swept + expired, time.Time{}, err
+	return swept + expired + unheard, time.Time{}, err
 }
 
 // handler is everything that answers over HTTP.

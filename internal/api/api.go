@@ -96,6 +96,10 @@ func (s *Server) routes() (*http.ServeMux, *huma.OpenAPI) {
 	add(e, read("GET", "/mailboxes/{id}/ledger", "Prove that the ledger balances"), s.readLedger)
 	add(e, read("GET", "/mailboxes/{id}/numberings", "List the counts of folders that a ledger has"), s.listNumberings)
 	add(e, administer("POST", "/mailboxes/{id}/rescan", "Say what the server has that is not here, and bring it in"), s.rescanMailbox)
+	add(e, administer("POST", "/mailboxes/{id}/transcript", "Write down the dialogue with the server of a mailbox for a while").creates(), s.beginTranscript)
+	add(e, administer("GET", "/mailboxes/{id}/transcript", "Read the dialogue with the server of a mailbox"), s.readTranscript)
+	add(e, administer("DELETE", "/mailboxes/{id}/transcript", "Stop writing down the dialogue with a server"), s.endTranscript)
+	add(e, downloads(administer("GET", "/mailboxes/{id}/transcript/text", "Download the dialogue with the server of a mailbox")), s.downloadTranscript)
 	add(e, read("GET", "/arrivals", "List lines of the ledger"), s.listArrivals)
 	add(e, administer("POST", "/arrivals/{id}/retry", "Try an arrival again"), s.retryArrival)
 

@@ -18,8 +18,10 @@ import (
 	"github.com/postroom/postroom/internal/mail/mime"
 )
 
-func download(path, summary string) operation {
-	o := read("GET", path, summary)
+func download(path, summary string) operation { return downloads(read("GET", path, summary)) }
+
+// downloads makes the answer of an operation a download.
+func downloads(o operation) operation {
 	o.Description += " The content is a download, and never shown by a browser."
 	o.Responses = map[string]*huma.Response{"200": {
 		Description: "The bytes",

@@ -22,6 +22,7 @@ type mailboxes interface {
 	mailboxKeeper
 	mailboxProver
 	mailboxHistory
+	mailboxDialogue
 	manyMailboxes
 	mailboxFinder
 }
@@ -47,6 +48,12 @@ type mailboxProver interface {
 type mailboxHistory interface {
 	Former(ctx context.Context, by postroom.Viewer, address string) (store.Former, error)
 	Numberings(ctx context.Context, by postroom.Viewer, id postroom.MailboxID) ([]store.NumberingCount, error)
+}
+
+type mailboxDialogue interface {
+	BeginTranscript(ctx context.Context, by postroom.Viewer, id postroom.MailboxID, lasts time.Duration) (mailbox.Transcript, error)
+	Transcript(ctx context.Context, by postroom.Viewer, id postroom.MailboxID, after int64, limit int) (mailbox.Transcript, error)
+	EndTranscript(ctx context.Context, by postroom.Viewer, id postroom.MailboxID) error
 }
 
 type manyMailboxes interface {

@@ -13,7 +13,6 @@ import (
 	"net/netip"
 	"net/url"
 	"strings"
-	"time"
 )
 
 // The limits of what is taken from a web server.
@@ -183,6 +182,3 @@ func isUnreachable(err error) bool {
 	}
 	return err != nil && !errors.As(err, &status) && !errors.As(err, &private) && !isNoName(err)
 }
-
-// webLimit is how long one web server is waited for.
-const webLimit = 1800 * time.Millisecond

@@ -22,7 +22,11 @@ func meant(domain string, takesMail bool) (big string, ok bool) {
 		case !takesMail && len(name) >= 5:
 			allowed = 2
 		}
-		if d := slips(domain, candidate); d > 0 && d <= allowed && d < nearest {
+		d := slips(domain, candidate)
+		if d == 0 {
+			return "", false
+		}
+		if d <= allowed && d < nearest {
 			nearest, big = d, candidate
 		}
 	}

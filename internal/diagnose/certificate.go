@@ -36,6 +36,10 @@ func (c *Catalogue) certificate(f *Failure, text string) (_ cause, ok bool) {
 	case errors.As(f.Err, &name):
 		return c.otherName(f, name, chain, text), true
 	case errors.As(f.Err, &bad) && bad.Reason == x509.Expired:
+		if len(chain) > 1 && bad.Cert != nil && !bad.Cert.Equal(chain[0]) {
+			found.explanation, found.remedy = f.say(middleRunOut), remedyRenew
+			break
+		}
 		return c.outOfDate(f, bad.Cert), true
 	case errors.As(f.Err, &unknown):
 		return c.untrusted(f, found, chain), true

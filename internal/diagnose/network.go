@@ -56,6 +56,9 @@ func (f *Failure) networkEntry(text string) (protocol, id string) {
 	err := f.Err
 	var name *net.DNSError
 	if alert := alertOf(err); alert != "" {
+		if alert == "tls-handshake-failure" && strings.Contains(text, "server asked for a client certificate") {
+			alert = "tls-client-cert"
+		}
 		return "tls", alert
 	}
 	switch {

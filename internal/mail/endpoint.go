@@ -93,9 +93,17 @@ func (e Endpoint) handshake(ctx context.Context, conn net.Conn, phase Phase) (ne
 		conn.Close()
 		return nil, &Refusal{Phase: phase, Err: err}
 	}
+	asked := false
+	config.GetClientCertificate = func(*tls.CertificateRequestInfo) (*tls.Certificate, error) {
+		asked = true
+		return new(tls.Certificate), nil // there is none
+	}
 	encrypted := tls.Client(conn, config)
 	if err := encrypted.HandshakeContext(ctx); err != nil {
 		conn.Close()
+		if asked {
+			err = fmt.Errorf("%w: %w", ErrCertificateAsked, err)
+		}
 		return nil, &Refusal{Phase: phase, Err: err}
 	}
 	if e.Encrypted != nil {

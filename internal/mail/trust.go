@@ -93,6 +93,11 @@ func verifyPin(state tls.ConnectionState, pin [sha256.Size]byte) error {
 	}
 }
 
+// ErrCertificateAsked says of a handshake that went wrong that the server had asked for
+// a certificate of ours (RFC 8446 section 4.3.2). Some end it with an alert that could
+// mean anything.
+var ErrCertificateAsked = errors.New("the server asked for a client certificate")
+
 // parsePin reads a SHA-256 as people copy it: in either case, with colons or
 // blanks between the bytes.
 func parsePin(text string) (pin [sha256.Size]byte, err error) {

@@ -211,18 +211,14 @@ func guideSteps(g provider.Guide, withForm bool) (all []guideStep) {
 	return all
 }
 
-// skipWords end the sentence “Skip this …”.
+// skipWords say when a step can be left out: “Skip this step if it is on already.”
 func skipWords(when string) string {
-	when = asClause(when)
-	if when == "" {
-		return ""
-	}
-	for _, beginning := range []string{"if ", "If ", "when ", "When ", "where ", "Where "} {
+	for _, beginning := range []string{"It ", "You ", "The ", "Your ", "There "} {
 		if rest, ok := strings.CutPrefix(when, beginning); ok {
-			return strings.ToLower(beginning) + rest + "."
+			return "if " + strings.ToLower(beginning) + rest
 		}
 	}
-	return "if: " + when + "."
+	return "if " + when
 }
 
 // newMailboxAddress is the form for a new mailbox, with the address filled in.

@@ -42,7 +42,7 @@ func TestAGuideIsForOneMailbox(t *testing.T) {
 	b := o.browser(o.admin)
 	to := "/guides/gmail?address=orders%40gmail.com&mailbox=" + orders.ID.String()
 	page := b.get(to)
-	page.has(t, http.StatusOK, "Postroom – orders@gmail.com", "orders%40gmail.com&amp;continue=", "Checked on ", "support.google.com", "Skip this",
+	page.has(t, http.StatusOK, "Postroom – orders@gmail.com", "orders%40gmail.com&amp;continue=", "Checked on ", "support.google.com", "Skip this step</strong> if it is on already.",
 		`action="/mailboxes/`+orders.ID.String()+`/password"`, `rel="noopener noreferrer"`, `target="_blank"`)
 	b.get("/guides/gmail").has(t, http.StatusOK, "An app password at Google", "Go back to the form of the mailbox")
 	b.get("/guides/zebra").has(t, http.StatusNotFound, "There is no guide of this name.")

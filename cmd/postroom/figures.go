@@ -20,6 +20,7 @@ type figures struct {
 	noticed  prometheus.Histogram
 	settled  *prometheus.CounterVec
 	faults   *prometheus.CounterVec
+	unknown  *prometheus.CounterVec
 }
 
 func newFigures(db *store.DB) *figures {
@@ -35,8 +36,11 @@ func newFigures(db *store.DB) *figures {
 		faults: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "postroom_faults_total", Help: "Faults met while reading mailboxes, by class.",
 		}, []string{"class"}),
+		unknown: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "postroom_unknown_replies_total", Help: "Answers of servers that nobody could explain, by protocol and step.",
+		}, []string{"protocol", "phase"}),
 	}
-	f.registry.MustRegister(f.noticed, f.settled, f.faults, &census{db: db, reader: db.Reader()},
+	f.registry.MustRegister(f.noticed, f.settled, f.faults, f.unknown, &census{db: db, reader: db.Reader()},
 		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	return f
 }
@@ -48,6 +52,10 @@ func (f *figures) filed(filed store.Filed) {
 
 func (f *figures) troubled(fault *postroom.Fault) {
 	f.faults.WithLabelValues(string(fault.Class)).Inc()
+}
+
+func (f *figures) unknownReply(protocol postroom.Protocol, phase string) {
+	f.unknown.WithLabelValues(string(protocol), phase).Inc()
 }
 
 func (f *figures) handler() http.Handler {

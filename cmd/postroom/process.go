@@ -58,6 +58,7 @@ type process struct {
 	aftermath *aftermath
 	wakeFleet chan struct{}
 	arrived   chan struct{}
+	unknown   *mailbox.UnknownReplies
 }
 
 // prepare makes the rooms. They hold nothing that needs an end.
@@ -76,7 +77,8 @@ func (p *process) prepare() {
 }
 
 func (p *process) tester() mailbox.Tester {
-	return mailbox.Tester{Explainer: mailbox.Explainer{Catalogue: &diagnose.Catalogue{}, Presets: &provider.Presets{}}}
+	p.unknown = &mailbox.UnknownReplies{Store: p.In.DB, Log: p.Log}
+	return mailbox.Tester{Explainer: mailbox.Explainer{Catalogue: &diagnose.Catalogue{}, Presets: &provider.Presets{}, Unknown: p.unknown.Note}}
 }
 
 // run is the table of contents of the process. It returns when ctx ends and every
@@ -94,6 +96,7 @@ func (p *process) run(ctx context.Context) (err error) {
 	}()
 	figures := newFigures(db)
 	figures.registry.MustRegister(p.floor)
+	p.unknown.Counted = figures.unknownReply
 	fleet := p.fleet(node, figures)
 	p.mailboxes.Aside = fleet.Aside
 	pipeline := &intake.Pipeline{Ledger: db, Node: node, Nudge: p.arrived, Log: p.Log, Filed: func(filed store.Filed) {
@@ -105,11 +108,12 @@ func (p *process) run(ctx context.Context) (err error) {
 	janitor := &work.Loop{Name: "janitor", Turn: p.tidy, Interval: 10 * time.Minute, Log: p.Log}
 
 	parts, ctx := errgroup.WithContext(ctx)
-	parts.Go(func() error { return fleet.Run(ctx) })    // mailboxes → arrivals
-	parts.Go(func() error { return pipeline.Run(ctx) }) // arrivals → issues
-	parts.Go(func() error { return janitor.Run(ctx) })  // what is due to go
-	parts.Go(func() error { return tendMemory(ctx) })   // how much may lie about
-	parts.Go(func() error { return db.Listen(ctx) })    // news from other nodes
+	parts.Go(func() error { return fleet.Run(ctx) })     // mailboxes → arrivals
+	parts.Go(func() error { return pipeline.Run(ctx) })  // arrivals → issues
+	parts.Go(func() error { return janitor.Run(ctx) })   // what is due to go
+	parts.Go(func() error { return p.unknown.Run(ctx) }) // answers that nobody can explain
+	parts.Go(func() error { return tendMemory(ctx) })    // how much may lie about
+	parts.Go(func() error { return db.Listen(ctx) })     // news from other nodes
 	parts.Go(func() error { return p.serve(ctx, p.handler(ctx, figures)) })
 	return parts.Wait()
 }

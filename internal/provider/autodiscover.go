@@ -122,14 +122,14 @@ func readAutodiscover(text []byte) (list []Candidate, err error) {
 }
 
 func autodiscoverServer(p *element) (c Candidate, ok bool) {
-	clear := 0
+	var inClear int // the port that begins in clear
 	switch c.Protocol = postroom.Protocol(strings.ToLower(p.say("Type"))); c.Protocol {
 	case postroom.IMAP:
-		c.Port, clear = 993, 143
+		c.Port, inClear = 993, 143
 	case postroom.POP3:
-		c.Port, clear = 995, 110
+		c.Port, inClear = 995, 110
 	case postroom.SMTP:
-		c.Port, clear = 465, 587
+		c.Port, inClear = 465, 587
 	default:
 		return c, false
 	}
@@ -141,9 +141,9 @@ func autodiscoverServer(p *element) (c Candidate, ok bool) {
 		c.Port = port
 	}
 	switch encryption := strings.ToLower(p.say("Encryption")); {
-	case encryption == "none", encryption == "" && strings.EqualFold(p.say("SSL"), "off") && c.Port != clear:
+	case encryption == "none", encryption == "" && strings.EqualFold(p.say("SSL"), "off") && c.Port != inClear:
 		return c, false
-	case encryption == "tls", c.Port == clear, c.Protocol == postroom.SMTP && c.Port == 25: // Outlook's word for STARTTLS
+	case encryption == "tls", c.Port == inClear, c.Protocol == postroom.SMTP && c.Port == 25: // Outlook's word for STARTTLS
 		c.TLS = postroom.TLSStart
 	default:
 		c.TLS = postroom.TLSImplicit

@@ -3,6 +3,7 @@ package provider
 import (
 	"context"
 	"crypto/x509"
+	"errors"
 	"net"
 	"slices"
 	"time"
@@ -86,7 +87,7 @@ func (f *Finder) look(ctx context.Context, a mailAddress) (found Found, key stri
 	defer cancel()
 	q := &inquiry{finder: f, address: a}
 	found = q.run(ctx)
-	if ctx.Err() != nil && context.Cause(ctx) != errFindLimit {
+	if ctx.Err() != nil && !errors.Is(context.Cause(ctx), errFindLimit) {
 		return Found{}, "", ctx.Err()
 	}
 	key = a.domain

@@ -251,6 +251,9 @@ func (q *inquiry) take(ctx context.Context, l *lead, list []Candidate, err error
 			words = append(words, c.Host+", which does not exist")
 		default:
 			c.Source, c.Where = l.try.Source, where
+			if preset, ok := q.finder.presets().ByHost(c.Host); ok && len(preset.SignIns(c.Protocol)) > 0 {
+				c.SignIns = preset.SignIns(c.Protocol) // what publishers say about passwords is often old
+			}
 			l.candidates = append(l.candidates, c)
 		}
 	}

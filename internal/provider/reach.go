@@ -103,7 +103,7 @@ func (f *Finder) dial(ctx context.Context, addresses []netip.Addr, port int) (ne
 				outcomes <- outcome{err: ctx.Err()}
 				return
 			}
-			conn, err := f.dialOne(ctx, netip.AddrPortFrom(a, uint16(port))) //nolint:gosec // ports were checked where they came from
+			conn, err := f.dialOne(ctx, netip.AddrPortFrom(a, uint16(port)))
 			if err != nil {
 				next <- struct{}{}
 			}

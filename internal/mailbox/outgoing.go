@@ -68,7 +68,7 @@ func (c Credential) forSending() Credential {
 // send does everything that sending a mail takes, but for the mail.
 func (r *test) send(ctx context.Context) {
 	client, err := letIn(ctx, r, func(l mail.Login) (*smtp.Client, error) {
-		return smtp.Open(ctx, smtp.Options{Endpoint: r.watched(ctx), Login: l, CommandTimeout: commandTimeout, Transcript: r.hear})
+		return smtp.Open(ctx, smtp.Options{Endpoint: r.watched(ctx), Login: l, CommandTimeout: r.patience(), Transcript: r.hear})
 	})
 	if !r.opened(ctx, err) {
 		return

@@ -238,6 +238,13 @@ func (r *test) endpoint() mail.Endpoint {
 	}.WithDefaults()
 }
 
+// patience is for how long an answer is waited for: no shorter than what the mailbox
+// says of connecting and signing in, which is waited for in the same way.
+func (r *test) patience() time.Duration {
+	e := r.endpoint()
+	return max(commandTimeout, e.ConnectTimeout, time.Until(e.AuthDeadline()))
+}
+
 // read opens the mailbox as reading it does.
 func (r *test) read(ctx context.Context) {
 	if r.m.Incoming.Protocol == postroom.POP3 {

@@ -14,7 +14,7 @@ import (
 func (r *test) readIMAP(ctx context.Context) {
 	client, err := letIn(ctx, r, func(l mail.Login) (*imap.Client, error) {
 		return imap.Open(ctx, imap.Options{
-			Endpoint: r.watched(ctx), Login: l, CommandTimeout: commandTimeout, LiteralTimeout: commandTimeout, Transcript: r.hear,
+			Endpoint: r.watched(ctx), Login: l, CommandTimeout: r.patience(), LiteralTimeout: commandTimeout, Transcript: r.hear,
 		})
 	})
 	if !r.opened(ctx, err) {

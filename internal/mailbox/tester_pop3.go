@@ -50,7 +50,7 @@ func (r *test) openPOP3(ctx context.Context, l postmail.Login) (client *pop3.Cli
 	for {
 		r.opening.again()
 		client, err = pop3.Open(ctx, pop3.Options{
-			Endpoint: r.watched(ctx), Login: l, CommandTimeout: commandTimeout, LiteralTimeout: commandTimeout, Transcript: r.hear,
+			Endpoint: r.watched(ctx), Login: l, CommandTimeout: r.patience(), LiteralTimeout: commandTimeout, Transcript: r.hear,
 		})
 		if err == nil || !r.isInUse(err) || time.Now().Add(inUseLook).After(until) {
 			return client, err

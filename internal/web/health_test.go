@@ -6,8 +6,11 @@ import (
 	"testing"
 	"time"
 
+	"github.com/chromedp/chromedp"
+
 	"github.com/postroom/postroom"
 	"github.com/postroom/postroom/internal/provider"
+	"github.com/postroom/postroom/internal/testbed"
 )
 
 func TestHealthGroupsByCause(t *testing.T) {
@@ -138,4 +141,21 @@ func TestOnlyPagesOfHTTPSAreLinked(t *testing.T) {
 	if c := (provider.Change{}); asSentence(c.Short) != "" || asSentence("the clock is wrong") != "The clock is wrong." {
 		t.Error("a clause is no sentence")
 	}
+}
+
+func TestHealthUpdatesByItself(t *testing.T) {
+	t.Parallel()
+	ctx := testbed.Chromium(t)
+	o := openOffice(t)
+	complaints := listenForComplaints(t, ctx)
+	orders, support := o.box("Orders", "orders@gmail.com", at("imap.gmail.com")), o.box("Support", "support@example.net")
+	o.ails(orders, pastedPassword())
+	do(t, ctx, chromedp.EmulateViewport(1280, 900), chromedp.Navigate(o.links[o.admin.ID]), chromedp.Navigate(o.site.URL+"/health"))
+	wait(t, ctx, "the page listens", `!!window.htmx && document.querySelector("#health").innerText.includes("1 of 2 mailboxes is being read.")`)
+	wait(t, ctx, "what the server said is folded", `[...document.querySelectorAll("details.fold")].every((d) => !d.open)`)
+	click(t, ctx, "details.fold:last-of-type summary")
+	o.ails(support, silent("imap.example.net"))
+	wait(t, ctx, "a further cause appears", `document.querySelector("#health").innerText.includes("imap.example.net did not answer")`)
+	wait(t, ctx, "what was unfolded stays so", `document.querySelector("details.fold:last-of-type").open`)
+	complaints.fail(t)
 }

@@ -11,22 +11,24 @@ import (
 
 	"github.com/postroom/postroom"
 	"github.com/postroom/postroom/internal/api"
+	"github.com/postroom/postroom/internal/mailbox"
 )
 
 type mailboxCmd struct {
-	Add      mailboxAddCmd      `cmd:"" help:"Connect a mailbox."`
-	Import   mailboxImportCmd   `cmd:"" help:"Connect or change many mailboxes that a file lists."`
-	List     mailboxListCmd     `cmd:"" help:"List the mailboxes."`
-	Show     mailboxShowCmd     `cmd:"" help:"Show one mailbox."`
-	Change   mailboxChangeCmd   `cmd:"" help:"Change settings of a mailbox, or its password."`
-	Test     mailboxTestCmd     `cmd:"" help:"Try step by step whether a mailbox can be read, and sends. Changes nothing."`
-	SendTest mailboxSendTestCmd `cmd:"" name:"send-test" help:"Send a test mail from a mailbox, and say what became of it."`
-	Pause    mailboxPauseCmd    `cmd:"" help:"Stop reading a mailbox."`
-	Resume   mailboxResumeCmd   `cmd:"" help:"Read a mailbox again, and try it at once."`
-	Remove   mailboxRemoveCmd   `cmd:"" help:"Remove a mailbox. Its password is destroyed."`
-	Ledger   mailboxLedgerCmd   `cmd:"" help:"Say where each message of a mailbox went, and prove that none is missing."`
-	Rescan   mailboxRescanCmd   `cmd:"" help:"Say what the server of a mailbox has that is not here, and bring it in."`
-	Hear     mailboxHearCmd     `cmd:"" name:"transcript" help:"Show the dialogue with the server of a mailbox, word for word."`
+	Add       mailboxAddCmd       `cmd:"" help:"Connect a mailbox."`
+	Import    mailboxImportCmd    `cmd:"" help:"Connect or change many mailboxes that a file lists."`
+	List      mailboxListCmd      `cmd:"" help:"List the mailboxes."`
+	Show      mailboxShowCmd      `cmd:"" help:"Show one mailbox."`
+	Change    mailboxChangeCmd    `cmd:"" help:"Change settings of a mailbox, or its password."`
+	Test      mailboxTestCmd      `cmd:"" help:"Try step by step whether a mailbox can be read, and sends. Changes nothing."`
+	RoundTrip mailboxRoundTripCmd `cmd:"" name:"roundtrip" help:"Prove that a mail to a mailbox becomes an issue: it sends itself one, which is cleared away again."`
+	SendTest  mailboxSendTestCmd  `cmd:"" name:"send-test" help:"Send a test mail from a mailbox, and say what became of it."`
+	Pause     mailboxPauseCmd     `cmd:"" help:"Stop reading a mailbox."`
+	Resume    mailboxResumeCmd    `cmd:"" help:"Read a mailbox again, and try it at once."`
+	Remove    mailboxRemoveCmd    `cmd:"" help:"Remove a mailbox. Its password is destroyed."`
+	Ledger    mailboxLedgerCmd    `cmd:"" help:"Say where each message of a mailbox went, and prove that none is missing."`
+	Rescan    mailboxRescanCmd    `cmd:"" help:"Say what the server of a mailbox has that is not here, and bring it in."`
+	Hear      mailboxHearCmd      `cmd:"" name:"transcript" help:"Show the dialogue with the server of a mailbox, word for word."`
 }
 
 // named is the mailbox that a command is about.
@@ -148,19 +150,22 @@ func (c *mailboxShowCmd) Run(ctx context.Context, t terminal) error {
 type mailboxTestCmd struct {
 	mailboxFlags
 	named
+	Side string `enum:",incoming,outgoing" default:"" help:"Test this side only: incoming or outgoing." placeholder:"SIDE"`
 }
 
-// Run tests a mailbox and prints the steps. A test that fails is the command's failure.
+// Run tests a mailbox and prints the steps as they come. A test that fails is the
+// command's failure.
 func (c *mailboxTestCmd) Run(ctx context.Context, t terminal) error {
 	return c.withMailbox(ctx, t, c.named, func(client *client, m api.Mailbox) error {
-		report, text, err := client.test(ctx, m.ID)
+		reel := newReel(t, c.JSON, func(step string) string { return mailbox.StepKind(step).Title() })
+		report, text, err := client.test(ctx, m.ID, c.Side, reel.step)
 		if err != nil {
 			return err
 		}
 		if c.JSON {
 			err = printRaw(t.Out, text)
 		} else {
-			err = tellReport(t.Out, report)
+			err = reel.err
 		}
 		if err != nil {
 			return err
@@ -169,9 +174,14 @@ func (c *mailboxTestCmd) Run(ctx context.Context, t terminal) error {
 	})
 }
 
-// test has a saved mailbox tested.
-func (c *client) test(ctx context.Context, id string) (r api.Report, text json.RawMessage, err error) {
-	text, err = c.call(ctx, http.MethodPost, "/mailboxes/"+id+"/test", nil, &r)
+// test has a saved mailbox tested, one side or with an empty side both, and has told
+// hear each step.
+func (c *client) test(ctx context.Context, id, side string, told func(step json.RawMessage)) (r api.Report, text json.RawMessage, err error) {
+	path := "/mailboxes/" + id + "/test"
+	if side != "" {
+		path += "?side=" + side
+	}
+	text, err = c.live(ctx, path, nil, &r, told)
 	return r, text, err
 }
 

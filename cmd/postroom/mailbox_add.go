@@ -238,7 +238,7 @@ func (f mailboxFlags) outcome(ctx context.Context, t terminal, c *client, m api.
 		m, err = c.await(ctx, m, wait)
 	} else if m.State != string(postroom.MailboxPaused) {
 		var r api.Report
-		r, _, err = c.test(ctx, m.ID)
+		r, _, err = c.test(ctx, m.ID, "", newReel(t, f.JSON, func(step string) string { return mailbox.StepKind(step).Title() }).step)
 		report = &r
 	}
 	if err != nil {
@@ -246,10 +246,6 @@ func (f mailboxFlags) outcome(ctx context.Context, t terminal, c *client, m api.
 	}
 	if f.JSON {
 		if err := json.NewEncoder(t.Out).Encode(m); err != nil {
-			return err
-		}
-	} else if report != nil {
-		if err := tellReport(t.Out, *report); err != nil {
 			return err
 		}
 	}

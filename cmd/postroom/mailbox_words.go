@@ -11,7 +11,6 @@ import (
 
 	"github.com/postroom/postroom"
 	"github.com/postroom/postroom/internal/api"
-	"github.com/postroom/postroom/internal/mailbox"
 )
 
 // stateInWords is a state as the pages show it.
@@ -135,19 +134,6 @@ func visibleInWords(visible []byte) string {
 		return "the users with the ids " + strings.Join(users, ", ")
 	}
 	return strings.Trim(string(visible), `"`)
-}
-
-// tellReport prints the tree of steps.
-func tellReport(w io.Writer, r api.Report) error {
-	table := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
-	for _, s := range r.Steps {
-		mark := "✓"
-		if !s.OK {
-			mark = "✕"
-		}
-		fmt.Fprintf(table, "%s %s\t%d ms\t%s\n", mark, mailbox.StepKind(s.Step).Title(), s.Milliseconds, s.Detail)
-	}
-	return table.Flush()
 }
 
 // failure is why a test failed; nil when it did not.

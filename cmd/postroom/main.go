@@ -26,6 +26,7 @@ type commands struct {
 	Serve    serveCmd    `cmd:"" help:"Run the server."`
 	Mailbox  mailboxCmd  `cmd:"" help:"Add, list, show and prove mailboxes, and ask for the ledger."`
 	Discover discoverCmd `cmd:"" help:"Find the settings of an address, and say where each comes from. Needs no server."`
+	Doctor   doctorCmd   `cmd:"" help:"Find the settings of an address and prove step by step that mail can be read and sent. Needs no server."`
 	User     userCmd     `cmd:"" help:"Create people who may sign in, and set their passwords."`
 	Token    tokenCmd    `cmd:"" help:"Create tokens for programs."`
 	Backup   backupCmd   `cmd:"" help:"Copy everything into one file, while the server runs."`

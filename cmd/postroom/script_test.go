@@ -20,6 +20,7 @@ import (
 
 	"github.com/rogpeppe/go-internal/testscript"
 
+	"github.com/postroom/postroom"
 	"github.com/postroom/postroom/internal/api"
 	"github.com/postroom/postroom/internal/simulator"
 )
@@ -35,6 +36,8 @@ func TestMain(m *testing.M) {
 //
 //	mailserver imap USER PASSWORD   start a mail server, or give a user (another) password; sets $IMAP
 //	mailserver pop3 USER PASSWORD   the same mail by POP3 too; sets $POP3
+//	mailserver smtp USER PASSWORD   and a server that mail is sent by; sets $SMTP
+//	mailserver tls USER PASSWORD    another provider, all of it behind TLS; sets $IMAPS, $SMTPS, and $CA, the file with its authority
 //	mail USER SUBJECT               have a mail arrive; set DATE to have an old one arrive
 //	mails USER COUNT                have generated mails arrive
 //	serve [FLAG…]                   start “postroom serve” on a free port; sets $URL, $ADDRESS, $LINK
@@ -75,6 +78,7 @@ func TestScripts(t *testing.T) {
 // A script is what the commands of one story share.
 type script struct {
 	provider  *simulator.Server
+	secure    *simulator.Server // all of it behind TLS
 	server    *server
 	jar       http.CookieJar
 	delivered int
@@ -100,7 +104,12 @@ func arguments(ts *testscript.TestScript, args []string, names ...string) {
 }
 
 func (s *script) mailserver(ts *testscript.TestScript, args []string) {
-	arguments(ts, args, "imap|pop3", "USER", "PASSWORD")
+	arguments(ts, args, "imap|pop3|smtp|tls", "USER", "PASSWORD")
+	if args[0] == "tls" {
+		s.secured(ts)
+		s.secure.AddAccount(args[1], args[2])
+		return
+	}
 	if s.provider == nil {
 		provider, err := simulator.Start(simulator.Options{})
 		ts.Check(err)
@@ -114,6 +123,28 @@ func (s *script) mailserver(ts *testscript.TestScript, args []string) {
 		ts.Check(err)
 		ts.Setenv("POP3", server.Address())
 	}
+	if args[0] == "smtp" && ts.Getenv("SMTP") == "" {
+		server, err := s.provider.StartSMTP(simulator.SMTPOptions{})
+		ts.Check(err)
+		ts.Setenv("SMTP", server.Address())
+	}
+}
+
+// secured starts the provider that is behind TLS.
+func (s *script) secured(ts *testscript.TestScript) {
+	if s.secure != nil {
+		return
+	}
+	provider, err := simulator.Start(simulator.Options{TLS: postroom.TLSImplicit})
+	ts.Check(err)
+	s.secure = provider
+	ts.Defer(func() { ts.Check(provider.Close()) })
+	sends, err := provider.StartSMTP(simulator.SMTPOptions{TLS: postroom.TLSImplicit})
+	ts.Check(err)
+	ts.Setenv("IMAPS", provider.Address())
+	ts.Setenv("SMTPS", sends.Address())
+	ts.Setenv("CA", ts.MkAbs("ca.pem"))
+	ts.Check(os.WriteFile(ts.Getenv("CA"), []byte(provider.CAPEM), 0o600))
 }
 
 func (s *script) mail(ts *testscript.TestScript, args []string) {

@@ -60,7 +60,8 @@ type Advice struct {
 	Words string `json:"words" doc:"Why."`
 }
 
-func showReport(r mailbox.Report) Report {
+// ShowReport is a report as the API answers it.
+func ShowReport(r mailbox.Report) Report {
 	shown := Report{
 		r.OK, make([]Step, 0, len(r.Steps)), make([]DialogueLine, 0, len(r.Dialogue)),
 		make([]TestedFolder, 0, len(r.Folders)), make([]Advice, 0, len(r.Advice)),
@@ -80,10 +81,10 @@ func showReport(r mailbox.Report) Report {
 	return shown
 }
 
-// showBriefly is showReport without the dialogue, for reports of many mailboxes.
+// showBriefly is ShowReport without the dialogue, for reports of many mailboxes.
 func showBriefly(r mailbox.Report) Report {
 	r.Dialogue = nil
-	return showReport(r)
+	return ShowReport(r)
 }
 
 func showStep(s mailbox.Step) Step {
@@ -123,7 +124,7 @@ func (s *Server) testDraft(ctx context.Context, v postroom.Viewer, in *testDraft
 	}
 	return s.telling(in.Accepts, func(ctx context.Context, tell func(step any)) (any, error) {
 		report, err := s.Mailboxes.Test(ctx, v, m, c, in.options(tell))
-		return showReport(report), err
+		return ShowReport(report), err
 	}), nil
 }
 
@@ -140,6 +141,6 @@ func (s *Server) testMailbox(ctx context.Context, v postroom.Viewer, in *testMai
 	}
 	return s.telling(in.Accepts, func(ctx context.Context, tell func(step any)) (any, error) {
 		report, err := s.Mailboxes.TestSaved(ctx, v, m.ID, in.options(tell))
-		return showReport(report), err
+		return ShowReport(report), err
 	}), nil
 }

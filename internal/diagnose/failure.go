@@ -78,7 +78,7 @@ func (f *Failure) holds(when string) bool {
 				return false
 			}
 		case "provider.app_password == required":
-			if !f.AppPasswordRequired || f.isOAuth() {
+			if looks := f.SecretLooksLikeAppPassword; !f.AppPasswordRequired || f.isOAuth() || looks != nil && *looks {
 				return false
 			}
 		default: // account_has_2fa: nobody can tell from here

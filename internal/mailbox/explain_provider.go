@@ -2,7 +2,10 @@ package mailbox
 
 import (
 	"fmt"
+	"slices"
 	"strings"
+
+	"golang.org/x/net/idna"
 
 	"github.com/postroom/postroom"
 	"github.com/postroom/postroom/internal/diagnose"
@@ -54,10 +57,13 @@ func firstName(name string) string {
 // meant is the server that was probably meant by the incoming server of m, which DNS
 // does not know; empty: nobody can say.
 func (x Explainer) meant(m postroom.Mailbox) string {
-	host := strings.ToLower(strings.TrimSuffix(asciiHost(m.Incoming.Host), "."))
+	host := asRead(m.Incoming.Host)
 	servers, domains := x.presets().Names()
-	_, own, _ := strings.Cut(strings.ToLower(m.Address), "@")
-	own = asciiHost(own)
+	if slices.Contains(servers, host) {
+		return ""
+	}
+	_, own, _ := strings.Cut(m.Address, "@")
+	own = asRead(own)
 	if first, _, ok := strings.Cut(host, "."); ok && own != "" {
 		servers = append(servers, first+"."+own) // the right word before the own domain
 	}
@@ -80,6 +86,16 @@ func (x Explainer) meant(m postroom.Mailbox) string {
 		return server
 	}
 	return ""
+}
+
+// asRead is a name as people compare it: in their own letters, small, without a final
+// dot.
+func asRead(name string) string {
+	name = strings.TrimSuffix(strings.ToLower(name), ".")
+	if own, err := idna.Display.ToUnicode(name); err == nil {
+		return own
+	}
+	return name
 }
 
 // serverOf is the server that the provider of a domain has for a protocol; empty:

@@ -74,3 +74,59 @@ func TestAServerOfTheOtherProtocolIsNamed(t *testing.T) {
 		}
 	}
 }
+
+func TestWhatIsKnownOfTheProviderLeadsToItsPages(t *testing.T) {
+	tests := map[string]struct {
+		host, password, reply string
+		class                 postroom.Class
+		says, url, other      string
+	}{
+		"an app password of Yahoo's that ended": {"imap.mail.yahoo.com", "abcdefghijklmnop", "NO [AUTHENTICATIONFAILED] no", postroom.BadCredentials,
+			"Yahoo refused this password.", "https://login.yahoo.com/account/security", "the app password was deleted"},
+		"the own password at Yahoo": {"imap.mail.yahoo.com", "my dog's name", "NO [AUTHENTICATIONFAILED] no", postroom.AppPasswordRequired,
+			"Yahoo accepts only app passwords here.", "https://login.yahoo.com/account/security", "the name or the password is not right"},
+		"the own password at Gmail": {"imap.gmail.com", "my dog's name", "NO [AUTHENTICATIONFAILED] Invalid credentials (Failure)", postroom.AccountPasswordPasted,
+			"Google", "https://myaccount.google.com/apppasswords", "the name or the password is not right"},
+		"IMAP switched off at Gmail": {"imap.gmail.com", "abcdefghijklmnop", "NO [ALERT] Your account is not enabled for IMAP use.", postroom.IMAPDisabled,
+			"Google", "https://mail.google.com/mail/u/0/#settings/fwdandpop", ""},
+		"a password at Outlook":                             {"outlook.office365.com", "x", "NO go away", postroom.Unknown, "Microsoft", "", ""},
+		"a wrong password at one that has no app passwords": {"imap.strato.de", "x", "NO [AUTHENTICATIONFAILED] no", postroom.BadCredentials, "STRATO refused this password.", "", ""},
+		"a wrong password at nobody's":                      {"imap.example.net", "x", "NO [AUTHENTICATIONFAILED] no", postroom.BadCredentials, "imap.example.net refused this password.", "", "an app password is needed"},
+	}
+	for name, test := range tests {
+		t.Run(name, func(t *testing.T) {
+			m := plain()
+			m.Incoming.Host, m.Incoming.Protocol = test.host, postroom.IMAP
+			f := explainer().Explain(refused(mail.PhaseAuth, test.reply), m, password(test.password), false)
+			if f == nil || f.Class != test.class || !strings.Contains(f.Explanation, test.says) || f.Link.URL != test.url {
+				t.Fatalf("fault %+v, want %s, %q, %q", f, test.class, test.says, test.url)
+			}
+			if others := strings.Join(f.Others, "; "); !strings.Contains(others, test.other) || test.other == "" && len(f.Others) > 0 {
+				t.Errorf("others %q, want %q", f.Others, test.other)
+			}
+		})
+	}
+}
+
+func TestAMistypedServerIsRecognised(t *testing.T) {
+	for name, test := range map[string]struct {
+		address, host string
+		protocol      postroom.Protocol
+		want          string
+	}{
+		"a slip in a server":               {"anna@gmail.com", "imap.gmial.com", postroom.IMAP, "imap.gmail.com"},
+		"a slip in a domain":               {"anna@example.net", "hotmial.com", postroom.IMAP, "outlook.office365.com"},
+		"a server that was never there":    {"anna@gmx.de", "mail.gmx.de", postroom.IMAP, "imap.gmx.net"},
+		"a slip in the own domain":         {"anna@example.net", "imap.exampel.net", postroom.IMAP, "imap.example.net"},
+		"nonsense, but the address is one": {"anna@gmail.com", "foo.bar.baz", postroom.POP3, "pop.gmail.com"},
+		"nonsense of somebody unknown":     {"anna@example.net", "foo.bar.baz", postroom.POP3, ""},
+		"in letters of their own":          {"anna@bücher.example", "imap.bücherr.example", postroom.IMAP, "imap.bücher.example"},
+		"the right one":                    {"anna@gmail.com", "imap.gmail.com", postroom.IMAP, ""},
+	} {
+		m := plain()
+		m.Address, m.Incoming.Host, m.Incoming.Protocol = test.address, test.host, test.protocol
+		if got := explainer().meant(m); got != test.want {
+			t.Errorf("%s: %q for %s, want %q", name, got, test.host, test.want)
+		}
+	}
+}

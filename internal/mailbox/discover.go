@@ -5,6 +5,8 @@ import (
 	"reflect"
 	"strings"
 
+	"golang.org/x/sync/errgroup"
+
 	"github.com/postroom/postroom"
 	"github.com/postroom/postroom/internal/provider"
 )
@@ -61,6 +63,47 @@ func (d *Desk) discovered(ctx context.Context, m postroom.Mailbox) (postroom.Mai
 		m.Outgoing = &postroom.OutgoingSettings{ServerSettings: filledBy(postroom.ServerSettings{}, c)}
 	}
 	return m, nil
+}
+
+// atOnce is how many domains an import looks at at the same time.
+const atOnce = 16
+
+// lookAhead looks at the domains of an import whose servers have to be found, each
+// once. What is found is remembered, so that the lines are then completed at once.
+func (d *Desk) lookAhead(ctx context.Context, lines []Line) error {
+	if d.Finder == nil {
+		return nil
+	}
+	seen := map[string]bool{}
+	looking, ctx := errgroup.WithContext(ctx)
+	looking.SetLimit(atOnce)
+	for _, line := range lines {
+		_, domain, _ := cutLast(strings.ToLower(strings.TrimSpace(line.Address)), '@')
+		if line.Err != nil || seen[domain] || !d.needsServers(ctx, line) {
+			continue
+		}
+		seen[domain] = true
+		looking.Go(func() error {
+			_, err := d.Finder.Find(ctx, line.Address)
+			if _, isFault := postroom.FaultOf(err); isFault {
+				return nil // what is wrong with the line is its own matter
+			}
+			return err
+		})
+	}
+	return looking.Wait()
+}
+
+// needsServers says whether a line is a new mailbox that names no server.
+func (d *Desk) needsServers(ctx context.Context, line Line) bool {
+	m := postroom.Mailbox{Address: line.Address}
+	if completeAddress(&m) != nil {
+		return false
+	}
+	if _, err := d.Store.MailboxByAddress(ctx, m.Address); postroom.KindOf(err) != postroom.NotFound {
+		return false
+	}
+	return line.Apply(&m) == nil && isBlank(m.Incoming.Host)
 }
 
 func isBlank(text string) bool { return strings.TrimSpace(text) == "" }

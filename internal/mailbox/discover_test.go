@@ -3,9 +3,11 @@ package mailbox
 import (
 	"context"
 	"errors"
+	"fmt"
 	"net"
 	"net/netip"
 	"strings"
+	"sync/atomic"
 	"testing"
 
 	"github.com/postroom/postroom"
@@ -14,11 +16,17 @@ import (
 
 // A little is a DNS that knows one domain, whose SRV records name somebody else's
 // servers.
-type little struct{ provider.Resolver }
+type little struct {
+	provider.Resolver
+	asked *atomic.Int32 // for mail exchangers; nil: nobody counts
+}
 
 func none(name string) error { return &net.DNSError{Err: "no such host", Name: name, IsNotFound: true} }
 
-func (little) LookupMX(_ context.Context, name string) ([]*net.MX, error) {
+func (l little) LookupMX(_ context.Context, name string) ([]*net.MX, error) {
+	if l.asked != nil {
+		l.asked.Add(1)
+	}
 	if name == "leased-berth.net." {
 		return []*net.MX{{Host: "mx.leased-berth.net.", Pref: 10}}, nil
 	}
@@ -133,9 +141,18 @@ func TestAnImportFindsServersToo(t *testing.T) {
 			Apply: func(m *postroom.Mailbox) error { m.Address = address; return nil },
 		}
 	}
-	results, err := d.Import(t.Context(), admin(), []Line{line("support@gmail.com"), line("anna@gmial.com")}, false)
+	var asked atomic.Int32
+	d.Finder.Resolver = little{asked: &asked}
+	lines := []Line{line("support@gmail.com"), line("anna@gmial.com")}
+	for i := range 50 {
+		lines = append(lines, line(fmt.Sprintf("person%d@leased-berth.net", i)))
+	}
+	results, err := d.Import(t.Context(), admin(), lines, false)
 	if err != nil {
 		t.Fatal(err)
+	}
+	if got := asked.Load(); got != 2 {
+		t.Errorf("mail exchangers were asked for %d times, want once for each domain", got)
 	}
 	if results[0].Outcome != ImportCreated || results[1].Outcome != ImportFailed {
 		t.Errorf("results %+v", results)

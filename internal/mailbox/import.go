@@ -57,6 +57,9 @@ func (d *Desk) Import(ctx context.Context, by postroom.Viewer, lines []Line, dry
 		return nil, invalid("mailboxes",
 			fmt.Sprintf("%d mailboxes are more than one import can hold.", len(lines)), fmt.Sprintf("Cut it into parts of %d at most.", MaxImport))
 	}
+	if err := d.lookAhead(ctx, lines); err != nil {
+		return nil, err
+	}
 	results := make([]LineResult, len(lines))
 	seen := make(map[string]int)
 	for i, line := range lines {

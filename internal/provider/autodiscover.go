@@ -43,9 +43,9 @@ func (q *inquiry) askAutodiscoverName(ctx context.Context, domain string) lead {
 	case !ok || !isMicrosoft(name):
 		l.try.Words = "is not Microsoft’s"
 	default:
-		l.try.Found, l.try.Words = true, "leads to "+preset.Name
+		l.try.Found, l.try.Words = true, "leads to "+preset.shortName()
 		l.provider = preset
-		l.candidates = q.presetServers(preset, SourcePublished, domain+" ("+preset.Name+")")
+		l.candidates = q.presetServers(preset, SourcePublished, domain+" ("+preset.shortName()+")")
 	}
 	return l
 }

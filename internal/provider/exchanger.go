@@ -40,9 +40,9 @@ func (q *inquiry) askMX(ctx context.Context, domain string) lead {
 		l.try.Words = first + ", of nobody who is known here"
 		return l
 	}
-	l.try.Found, l.try.Words = true, first+", which is "+preset.Name
+	l.try.Found, l.try.Words = true, first+", which is "+preset.shortName()
 	l.provider = preset
-	l.candidates = q.presetServers(preset, SourceMX, first+" ("+preset.Name+")")
+	l.candidates = q.presetServers(preset, SourceMX, first+" ("+preset.shortName()+")")
 	if !isClosed(preset) {
 		nearest(l.candidates, first)
 	}

@@ -107,7 +107,7 @@ func (f *Finder) byDomain(a mailAddress) (Found, bool) {
 	q := &inquiry{finder: f, address: a}
 	l := lead{
 		try:      Try{Source: SourcePreset, Asked: a.domain, Found: true, Words: preset.Name},
-		provider: preset, candidates: q.presetServers(preset, SourcePreset, preset.Name),
+		provider: preset, candidates: q.presetServers(preset, SourcePreset, preset.shortName()),
 	}
 	if len(l.candidates) == 0 && !isClosed(preset) {
 		return Found{}, false // known by name only

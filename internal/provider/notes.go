@@ -61,7 +61,7 @@ func (q *inquiry) noMail(e exchangers, known bool, found Found) string {
 	case isLocalName(domain) && !q.finder.AllowPrivate:
 		return domain + " means something within one network only, so that nobody outside can be asked about it. Enter the server by hand, or have the administrator of Postroom allow private addresses."
 	case len(found.Incoming) == 0 && slices.ContainsFunc(q.got, func(l lead) bool { return l.isUnregistered }):
-		return "There is no domain " + domain + ". Look for a slip in it."
+		return "There is no domain " + domain + ", says the name server. Look for a slip in it."
 	case e.refuses:
 		return domain + " says that it takes no mail."
 	case e.missing && len(found.Incoming) == 0:
@@ -74,26 +74,34 @@ func (q *inquiry) noMail(e exchangers, known bool, found Found) string {
 	return ""
 }
 
+// shortName is what a provider is called within a sentence: without what its name says
+// in brackets.
+func (p *Preset) shortName() string {
+	name, _, _ := strings.Cut(p.Name, " (")
+	return name
+}
+
 // notes are what is special about a provider.
 func (p *Preset) notes() (notes []string) {
+	name := p.shortName()
 	switch p.Status {
 	case "no_protocols":
-		return []string{p.Name + " cannot be read by other programs: it offers neither IMAP nor POP3. Have its mail forwarded to a mailbox that can be read, and connect that."}
+		return []string{name + " cannot be read by other programs: it offers neither IMAP nor POP3. Have its mail forwarded to a mailbox that can be read, and connect that."}
 	case "bridge_only":
-		notes = append(notes, p.Name+" can be read only through its Bridge, a program of "+p.Name+" that runs on your own computer and has a user name and password of its own.")
+		notes = append(notes, name+" can be read only through its Bridge, a program of "+name+" that runs on your own computer and has a user name and password of its own.")
 	case "oauth_only":
-		notes = append(notes, p.Name+" no longer takes passwords from programs: its mailboxes are opened by signing in.")
+		notes = append(notes, name+" no longer takes passwords from programs: its mailboxes are opened by signing in.")
 	case "premium_only":
-		notes = append(notes, p.Name+" lets programs in for paying customers only.")
+		notes = append(notes, name+" lets programs in for paying customers only.")
 	}
-	if p.AppPassword.Required && p.Status != "oauth_only" {
-		note := p.Name + " takes only app passwords"
+	if p.AppPassword.Required && p.Status != "oauth_only" && p.Status != "bridge_only" {
+		note := name + " takes only app passwords"
 		if p.OAuth != nil {
 			note += " or a sign-in"
 		}
 		notes = append(notes, note+": the normal password is refused.")
 	} else if p.AppPassword.WithTwoStep {
-		notes = append(notes, p.Name+" wants an app password once two-step verification is on.")
+		notes = append(notes, name+" wants an app password once two-step verification is on.")
 	}
 	if p.UsernameNote != "" {
 		notes = append(notes, "About the user name: "+strings.TrimSuffix(p.UsernameNote, ".")+".")

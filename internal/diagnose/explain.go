@@ -120,7 +120,7 @@ func (f *Failure) refine(e *entry) (class postroom.Class, refined bool) {
 			return r.Class, true
 		}
 	}
-	if e.Class == postroom.BadCredentials && f.NoPasswords && !f.isOAuth() && f.CredentialKind != "" {
+	if e.Class == postroom.BadCredentials && f.NoPasswords && !f.isOAuth() && f.CredentialKind != "" && brandOf(e.Provider) == "" {
 		return postroom.BasicAuthBlocked, true // no other password is right either
 	}
 	return e.Class, false

@@ -160,7 +160,7 @@ func TestAFormKeepsWhatWasTyped(t *testing.T) {
 	do(t, ctx, chromedp.Reload())
 	wait(t, ctx, "what was typed survives a reload, but for the password",
 		`document.querySelector("#address").value === "support@example.net" && document.querySelector("#credential-password").value === ""`)
-	do(t, ctx, chromedp.SendKeys("#incoming-host", "imap.example.net"), chromedp.SendKeys("#credential-password", "secret words"), chromedp.Click(chromedp.CSS("button[data-save]")))
+	do(t, ctx, chromedp.Click(chromedp.CSS("#servers > summary")), chromedp.SendKeys("#incoming-host", "imap.example.net"), chromedp.SendKeys("#credential-password", "secret words"), chromedp.Click(chromedp.CSS("button[data-save]")))
 	wait(t, ctx, "the mailbox is there", `location.pathname === "/mailboxes/1" && document.querySelector("#mailbox-state").innerText.includes("Draft")`)
 	complaints.fail(t)
 }

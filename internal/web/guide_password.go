@@ -18,12 +18,11 @@ type passwordForm struct {
 	Address string
 	Server  string
 	Label   string
-	Shape   string // of an app password there, a regular expression; empty: none of its own
-	Only    string // the provider, where it takes app passwords only
-	Typing  bool   // a password was typed, and is not shown again
+	Hint    secretHint
+	Typing  bool // a password was typed, and is not shown again
 	Wrong   *faultView
-	Report  *reportView
-	Keep    bool // it can be kept though the test did not go through
+	Live    *testPage
+	Report  *testEnd
 }
 
 // A passwordPage is the page of that form.
@@ -36,18 +35,9 @@ type passwordPage struct {
 }
 
 func (s *Server) passwordForm(m postroom.Mailbox, preset *provider.Preset) passwordForm {
-	f := passwordForm{ID: m.ID.String(), Address: m.Address, Server: m.Incoming.Host, Label: "New password"}
-	if preset == nil {
-		return f
-	}
-	if preset.AppPassword.Offered {
+	f := passwordForm{ID: m.ID.String(), Address: m.Address, Server: m.Incoming.Host, Label: "New password", Hint: s.secretHint(m.Address, m.Incoming.Host)}
+	if preset != nil && preset.AppPassword.Offered {
 		f.Label = "App password"
-	}
-	if preset.AppPassword.Shape != nil {
-		f.Shape = preset.AppPassword.Shape.String()
-	}
-	if preset.AppPassword.Required {
-		f.Only = preset.Name
 	}
 	return f
 }
@@ -90,45 +80,81 @@ func (s *Server) replacePassword(w http.ResponseWriter, r *http.Request, by visi
 	p := s.passwordPage(by, m)
 	c := mailbox.Credential{Password: postroom.Hide(r.PostFormValue("credential.password"))}
 	p.Form.Typing = strings.TrimSpace(c.Password.Reveal()) != ""
-	if r.PostFormValue("keep") == "" {
-		tried, err := s.withKept(r.Context(), id, m, c, false)
-		if err != nil {
-			return err
-		}
-		report, err := s.Mailboxes.Test(r.Context(), by.Viewer, m, tried, mailbox.TestOptions{})
+	if r.PostFormValue("keep") != "" {
+		to, err := s.keepPassword(r.Context(), by, id, c)
 		if err != nil {
 			return s.refusePassword(w, r, by, m, p, err)
 		}
-		if !report.OK {
-			return s.answerPassword(w, r, by, m, p, report)
-		}
+		goTo(w, r, to)
+		return nil
 	}
-	last, err := s.Reader.LastArrival(r.Context())
+	if !p.Form.Typing {
+		return s.refusePassword(w, r, by, m, p, &postroom.Fault{
+			Kind: postroom.Invalid, Class: postroom.Unknown, FixBy: postroom.FixByUser, Field: "credential.password",
+			Explanation: "The password is missing.", Remedy: "Paste it, or type it.",
+		})
+	}
+	tried, err := s.withKept(r.Context(), id, m, c, false)
 	if err != nil {
 		return err
 	}
-	change := func(*postroom.Mailbox) error { return nil }
-	if _, err := s.Mailboxes.ChangeWith(r.Context(), by.Viewer, id, change, mailbox.NewCredentials{Mailbox: &c}); err != nil {
-		return s.refusePassword(w, r, by, m, p, err)
-	}
-	to := url.Values{"opened": {last.String()}}
-	goTo(w, r, "/mailboxes/"+id.String()+"?"+to.Encode())
-	return nil
+	return s.tryPassword(w, r, by, m, p, c, tried)
 }
 
-// answerPassword says why a password was not taken. What was typed stays in its field.
-func (s *Server) answerPassword(w http.ResponseWriter, r *http.Request, by visitor, m postroom.Mailbox, p passwordPage, report mailbox.Report) error {
-	p.Form.Report = viewReport(report)
-	for i, step := range report.Steps {
-		if step.Fault != nil {
-			v := s.viewMailboxFault(by, step.Fault, m)
-			p.Form.Report.Steps[i].Fault = &v
-		}
+// tryPassword tests a mailbox with a new password, live where the page can listen, and
+// keeps the password when everything works with it.
+func (s *Server) tryPassword(w http.ResponseWriter, r *http.Request, by visitor, m postroom.Mailbox, p passwordPage, c, tried mailbox.Credential) error {
+	page := testOf(m, mailbox.BothSides)
+	page.Mailbox = m.ID.String()
+	run := func(ctx context.Context, progress func(mailbox.Step)) (mailbox.Report, error) {
+		return s.Mailboxes.Test(ctx, by.Viewer, m, tried, mailbox.TestOptions{Progress: progress})
 	}
-	// A server that cannot be asked now says nothing about the password.
-	f := report.Fault()
-	p.Form.Keep = f != nil && f.Kind != postroom.NeedsSignIn
+	// Whoever leaves the page while the password is being kept does not undo that.
+	ctx := context.WithoutCancel(r.Context())
+	through := func(page testPage, report mailbox.Report, err error) (testEnd, error) {
+		end, err := s.endOf(by, page, m, report, err)
+		if err != nil || end.Fault != nil {
+			return end, err
+		}
+		if !report.OK {
+			// A server that cannot be asked now says nothing about the password.
+			f := report.Fault()
+			end.Keep = f != nil && f.Kind != postroom.NeedsSignIn
+			return end, nil
+		}
+		end.To, err = s.keepPassword(ctx, by, m.ID, c)
+		return end, err
+	}
+	if _, ok := isHTMX(r); ok {
+		watched := s.startTest(by, &liveTest{place: "password " + page.Mailbox, watched: page, mailbox: m, run: run, through: through})
+		p.Form.Live = &watched
+		return s.renderPassword(w, r, http.StatusOK, p)
+	}
+	report, err := run(r.Context(), nil)
+	end, err := through(page, report, err)
+	switch {
+	case err != nil:
+		return s.refusePassword(w, r, by, m, p, err)
+	case end.To != "":
+		goTo(w, r, end.To)
+		return nil
+	}
+	p.Form.Report = &end
 	return s.renderPassword(w, r, http.StatusUnprocessableEntity, p)
+}
+
+// keepPassword replaces the password of a mailbox, and says where its page shows what
+// has come in since.
+func (s *Server) keepPassword(ctx context.Context, by visitor, id postroom.MailboxID, c mailbox.Credential) (to string, err error) {
+	last, err := s.Reader.LastArrival(ctx)
+	if err != nil {
+		return "", err
+	}
+	change := func(*postroom.Mailbox) error { return nil }
+	if _, err := s.Mailboxes.ChangeWith(ctx, by.Viewer, id, change, mailbox.NewCredentials{Mailbox: &c}); err != nil {
+		return "", err
+	}
+	return "/mailboxes/" + id.String() + "?" + url.Values{"opened": {last.String()}}.Encode(), nil
 }
 
 func (s *Server) refusePassword(w http.ResponseWriter, r *http.Request, by visitor, m postroom.Mailbox, p passwordPage, err error) error {

@@ -2,12 +2,9 @@ package web
 
 import (
 	"context"
-	"errors"
 	"net/http"
 	"net/url"
-	"strconv"
 	"strings"
-	"time"
 
 	"github.com/postroom/postroom"
 	"github.com/postroom/postroom/internal/mailbox"
@@ -22,9 +19,20 @@ type mailboxForm struct {
 	Values url.Values
 	People []choice
 	Fault  *faultView
-	Report *reportView
 	Typing bool // the values are what somebody typed, not what is kept
+	Unkept bool // a page brought values along that are not kept yet
 	Former *formerView
+	Says   formSays
+	Secret secretHint
+}
+
+// formSays is what a form was asked for, besides being kept.
+type formSays struct {
+	Report *testEnd       // of a test
+	Live   *testPage      // a test that begins now
+	Found  *discoveryView // for its address
+	Known  *folderList    // of its server
+	Filled bool           // some fields were given other values
 }
 
 // formFields are the fields that a fault may be about, as the API names them.
@@ -77,45 +85,49 @@ func (f mailboxForm) opens(fields ...string) bool {
 	return false
 }
 
+// formAt is where a step of the form of a mailbox is answered; the id is empty for a
+// new one.
+func formAt(id, step string) string {
+	if id == "" {
+		return "/mailboxes/" + step
+	}
+	return "/mailboxes/" + id + "/" + step
+}
+
+func idText(id postroom.MailboxID) string {
+	if id == 0 {
+		return ""
+	}
+	return id.String()
+}
+
 func (f mailboxForm) action() string {
 	if f.ID == "" {
 		return "/mailboxes"
 	}
-	return "/mailboxes/" + f.ID + "/settings"
+	return formAt(f.ID, "settings")
 }
 
-func (f mailboxForm) testAction() string {
-	if f.ID == "" {
-		return "/mailboxes/test"
+func (f mailboxForm) at(step string) string { return formAt(f.ID, step) }
+
+// line is the servers of the form in one line; empty: there are none yet.
+func (f mailboxForm) line() string {
+	if found := f.Says.Found; found != nil && found.Filled {
+		return found.Sentence
 	}
-	return "/mailboxes/" + f.ID + "/test"
+	return serverLine(f.Values, "")
 }
 
-// A reportView is what a test has found.
-type reportView struct {
-	OK    bool
-	Steps []stepView
-}
-
-type stepView struct {
-	Title  string
-	OK     bool
-	Detail string
-	Took   string
-	Fault  *faultView
-}
-
-func viewReport(r mailbox.Report) *reportView {
-	v := &reportView{OK: r.OK}
-	for _, s := range r.Steps {
-		step := stepView{Title: s.Kind.Title(), OK: s.OK, Detail: s.Detail, Took: lasted(s.Took)}
-		if s.Fault != nil {
-			f := viewFault(s.Fault)
-			step.Fault = &f
-		}
-		v.Steps = append(v.Steps, step)
+// opensServers says whether the servers are worth a look.
+func (f mailboxForm) opensServers() bool {
+	if f.ID != "" || f.Says.Found != nil && f.Says.Found.Nothing {
+		return true
 	}
-	return v
+	fields := []string{"outgoing.credential.password", "outgoing.credential.kind", "outgoing.pinned_sha256", "outgoing.ca_certificate"}
+	for _, s := range serverFields() {
+		fields = append(fields, s.Field)
+	}
+	return f.opens(fields...) || f.line() != "" && !isUntouched(f.Values)
 }
 
 // showNewMailbox handles GET /mailboxes/new.
@@ -144,11 +156,13 @@ func (s *Server) showMailboxSettings(w http.ResponseWriter, r *http.Request, by 
 	if err != nil {
 		return err
 	}
-	form, err := s.mailboxForm(r.Context(), by, id.String(), settingsValues(m))
+	values := settingsValues(m)
+	unkept := bringAlong(values, r.URL.Query()["set"])
+	form, err := s.mailboxForm(r.Context(), by, id.String(), values)
 	if err != nil {
 		return err
 	}
-	form.Name = m.Name
+	form.Name, form.Unkept = m.Name, unkept
 	return s.render(w, r, http.StatusOK, mailboxFormView(form))
 }
 
@@ -157,6 +171,7 @@ func (s *Server) mailboxForm(ctx context.Context, by visitor, id string, values 
 	if id != "" {
 		form.Title = "Settings of " + values.Get("address")
 	}
+	form.Secret = s.secretHint(values.Get("address"), values.Get("incoming.host"))
 	users, err := s.Door.Users(ctx)
 	if err != nil {
 		return form, err
@@ -171,22 +186,25 @@ func (s *Server) mailboxForm(ctx context.Context, by visitor, id string, values 
 
 // addMailbox handles POST /mailboxes.
 func (s *Server) addMailbox(w http.ResponseWriter, r *http.Request, by visitor) error {
+	if asked, err := s.findServers(w, r, by, ""); asked || err != nil {
+		return err
+	}
 	m, c, err := readMailbox(r)
 	if err != nil {
-		return s.answerForm(w, r, by, "", nil, err)
+		return s.answerForm(w, r, by, "", formSays{}, err)
 	}
 	choice := mailbox.FormerChoice(r.PostFormValue("former"))
 	if choice == "" { // whoever has not chosen is told what there is to choose
 		switch former, ok, err := s.former(r.Context(), by, m.Address); {
 		case err != nil:
-			return s.answerForm(w, r, by, "", nil, err)
+			return s.answerForm(w, r, by, "", formSays{}, err)
 		case ok:
 			return s.askFormer(w, r, by, former)
 		}
 	}
 	m, _, err = s.Mailboxes.Connect(r.Context(), by.Viewer, m, c, choice)
 	if err != nil {
-		return s.answerForm(w, r, by, "", nil, err)
+		return s.answerForm(w, r, by, "", formSays{}, err)
 	}
 	goTo(w, r, "/mailboxes/"+m.ID.String())
 	return nil
@@ -216,47 +234,16 @@ func (s *Server) changeMailbox(w http.ResponseWriter, r *http.Request, by visito
 		}, given)
 	}
 	if err != nil {
-		return s.answerForm(w, r, by, id.String(), nil, err)
+		return s.answerForm(w, r, by, id.String(), formSays{}, err)
 	}
 	goTo(w, r, "/mailboxes/"+id.String())
 	return nil
 }
 
-// testMailbox handles POST /mailboxes/test: the settings on the screen are tried,
-// and nothing is kept.
-func (s *Server) testMailbox(w http.ResponseWriter, r *http.Request, by visitor) error {
-	m, c, err := readMailbox(r)
-	return s.runTest(w, r, by, "", m, c, err)
-}
-
-// testSettings handles POST /mailboxes/{id}/test. The password that is kept is
-// used where none was typed, but only towards the server that it was given for.
-func (s *Server) testSettings(w http.ResponseWriter, r *http.Request, by visitor) error {
-	id, err := postroom.ParseID[postroom.MailboxID](r.PathValue("id"))
-	if err != nil {
-		return err
-	}
-	m, c, err := readMailbox(r)
-	if err == nil {
-		c, err = s.withKept(r.Context(), id, m, c, r.PostFormValue("outgoing.shared") != "")
-	}
-	return s.runTest(w, r, by, id.String(), m, c, err)
-}
-
-func (s *Server) runTest(w http.ResponseWriter, r *http.Request, by visitor, id string, m postroom.Mailbox, c mailbox.Credential, err error) error {
-	if err != nil {
-		return s.answerForm(w, r, by, id, nil, err)
-	}
-	report, err := s.Mailboxes.Test(r.Context(), by.Viewer, m, c, mailbox.TestOptions{})
-	if err != nil {
-		return s.answerForm(w, r, by, id, nil, err)
-	}
-	return s.answerForm(w, r, by, id, viewReport(report), nil)
-}
-
-// answerForm shows what is wrong with a form, or what its test has found. With
-// htmx what was typed is not touched; without it all but the password comes back.
-func (s *Server) answerForm(w http.ResponseWriter, r *http.Request, by visitor, id string, report *reportView, err error) error {
+// answerForm shows what is wrong with a form, or what it was asked for. With htmx
+// what was typed is not touched, but for fields that somebody asked to have filled;
+// without it all but the password comes back.
+func (s *Server) answerForm(w http.ResponseWriter, r *http.Request, by visitor, id string, says formSays, err error) error {
 	f, known := postroom.FaultOf(err)
 	if err != nil && !known {
 		return err
@@ -268,7 +255,7 @@ func (s *Server) answerForm(w http.ResponseWriter, r *http.Request, by visitor, 
 	if problem != nil {
 		return problem
 	}
-	form.Report, form.Typing = report, true
+	form.Says, form.Typing = says, true
 	status := http.StatusOK
 	if f != nil {
 		v := viewFault(f)
@@ -278,181 +265,4 @@ func (s *Server) answerForm(w http.ResponseWriter, r *http.Request, by visitor, 
 		return s.render(w, r, status, formAnswer(form))
 	}
 	return s.render(w, r, status, mailboxFormView(form))
-}
-
-// settingsValues are the settings of a mailbox as fields.
-func settingsValues(m postroom.Mailbox) url.Values {
-	v := url.Values{}
-	v.Set("address", m.Address)
-	v.Set("name", m.Name)
-	serverValues(v, "incoming", m.Incoming.ServerSettings)
-	v.Set("incoming.folders", strings.Join(m.Incoming.Folders, "\n"))
-	v.Set("incoming.connect_timeout", seconds(m.Incoming.ConnectTimeout))
-	v.Set("incoming.auth_timeout", seconds(m.Incoming.AuthTimeout))
-	v.Set("incoming.poll_interval", seconds(m.Incoming.PollInterval))
-	if m.Outgoing != nil {
-		serverValues(v, "outgoing", m.Outgoing.ServerSettings)
-	} else {
-		v.Set("outgoing.tls", string(postroom.TLSImplicit))
-	}
-	v.Set("start", string(m.Start.Kind))
-	if m.Start.Kind == postroom.StartDate {
-		v.Set("start_date", m.Start.At.Format(time.DateOnly))
-	}
-	v.Set("incoming.protocol", string(m.Incoming.Protocol))
-	v.Set("after_import", string(m.AfterImport))
-	v.Set("move_to", m.MoveTo)
-	if m.RawRetentionDays > 0 {
-		v.Set("raw_retention_days", strconv.Itoa(m.RawRetentionDays))
-	}
-	v.Set("visible_to", string(m.Visibility.Kind))
-	for _, u := range m.Visibility.Users {
-		v.Add("reader", u.String())
-	}
-	if m.Owner != 0 {
-		v.Set("owner", m.Owner.String())
-	}
-	return v
-}
-
-func serverValues(v url.Values, field string, s postroom.ServerSettings) {
-	v.Set(field+".host", s.Host)
-	if s.Port != 0 {
-		v.Set(field+".port", strconv.Itoa(s.Port))
-	}
-	v.Set(field+".tls", string(s.TLS))
-	v.Set(field+".username", s.Username)
-	v.Set(field+".ca_certificate", s.CACertificate)
-	v.Set(field+".pinned_sha256", s.PinnedSHA256)
-}
-
-func seconds(d time.Duration) string {
-	return strconv.FormatFloat(d.Seconds(), 'f', -1, 64)
-}
-
-// readMailbox reads the fields of a form. What is left empty gets its usual value
-// from package mailbox.
-func readMailbox(r *http.Request) (m postroom.Mailbox, c mailbox.Credential, err error) {
-	if err := r.ParseForm(); err != nil {
-		return m, c, err
-	}
-	f := fields{values: r.PostForm}
-	m.Address, m.Name = f.text("address"), f.text("name")
-	m.Incoming.Protocol = postroom.Protocol(f.text("incoming.protocol"))
-	m.Incoming.ServerSettings = f.server("incoming")
-	for line := range strings.SplitSeq(f.values.Get("incoming.folders"), "\n") {
-		if line = strings.TrimSpace(line); line != "" {
-			m.Incoming.Folders = append(m.Incoming.Folders, line)
-		}
-	}
-	if m.Incoming.Protocol == postroom.POP3 { // the page has no folders then
-		m.Incoming.Folders = nil
-	}
-	f.afterImport(&m)
-	m.Incoming.ConnectTimeout = f.duration("incoming.connect_timeout")
-	m.Incoming.AuthTimeout = f.duration("incoming.auth_timeout")
-	m.Incoming.PollInterval = f.duration("incoming.poll_interval")
-	if f.text("outgoing.host") != "" {
-		m.Outgoing = &postroom.OutgoingSettings{ServerSettings: f.server("outgoing")}
-	}
-	m.Start.Kind = postroom.StartKind(f.text("start"))
-	if m.Start.Kind == postroom.StartDate {
-		m.Start.At = f.day("start_date")
-	}
-	m.Owner = postroom.UserID(f.id("owner", f.text("owner")))
-	m.Visibility.Kind = postroom.VisibilityKind(f.text("visible_to"))
-	if m.Visibility.Kind == postroom.VisibleToUsers {
-		for _, text := range f.values["reader"] {
-			m.Visibility.Users = append(m.Visibility.Users, postroom.UserID(f.id("visible_to", text)))
-		}
-	}
-	c = mailbox.Credential{Password: postroom.Hide(f.values.Get("credential.password"))}
-	if own := f.values.Get("outgoing.credential.password"); own != "" && m.Outgoing != nil {
-		c.Outgoing = &mailbox.Credential{Password: postroom.Hide(own)}
-	}
-	return m, c, f.err
-}
-
-// afterImport reads what happens to a mail once it is here.
-func (f *fields) afterImport(m *postroom.Mailbox) {
-	m.AfterImport = postroom.AfterImport(f.text("after_import"))
-	if m.AfterImport == postroom.AfterImportMove {
-		m.MoveTo = f.text("move_to")
-	}
-	m.RawRetentionDays = int(f.number("raw_retention_days"))
-}
-
-// fields reads the fields of a form and keeps the first that cannot be read.
-type fields struct {
-	values url.Values
-	err    error
-}
-
-func (f *fields) text(name string) string { return strings.TrimSpace(f.values.Get(name)) }
-
-func (f *fields) server(field string) postroom.ServerSettings {
-	return postroom.ServerSettings{
-		Host: f.text(field + ".host"), Port: int(f.number(field + ".port")), TLS: postroom.TLSPolicy(f.text(field + ".tls")),
-		Username: f.text(field + ".username"), CACertificate: f.text(field + ".ca_certificate"), PinnedSHA256: f.text(field + ".pinned_sha256"),
-	}
-}
-
-func (f *fields) wrong(field, explanation, remedy string, cause error) {
-	if f.err == nil {
-		f.err = &postroom.Fault{
-			Kind: postroom.Invalid, Class: postroom.Unknown, FixBy: postroom.FixByUser, Field: field,
-			Explanation: explanation, Remedy: remedy, Err: cause,
-		}
-	}
-}
-
-func (f *fields) number(field string) int64 {
-	text := f.text(field)
-	if text == "" {
-		return 0
-	}
-	n, err := strconv.ParseInt(text, 10, 32)
-	if err != nil || n < 0 {
-		f.wrong(field, "This is not a number.", "Write it in digits, or leave it empty.", err)
-	}
-	return n
-}
-
-// duration reads seconds; up to a day is enough for everything here.
-func (f *fields) duration(field string) time.Duration {
-	text := strings.Replace(f.text(field), ",", ".", 1)
-	if text == "" {
-		return 0
-	}
-	n, err := strconv.ParseFloat(text, 64)
-	if err != nil || !(n > 0 && n <= 86400) {
-		if err == nil {
-			err = errors.New("out of range")
-		}
-		f.wrong(field, "This is not a number of seconds.", "Write a number up to 86,400, or leave it empty.", err)
-		return 0
-	}
-	return time.Duration(n * float64(time.Second))
-}
-
-func (f *fields) day(field string) time.Time {
-	if f.text(field) == "" {
-		return time.Time{}
-	}
-	at, err := time.Parse(time.DateOnly, f.text(field))
-	if err != nil {
-		f.wrong("start", "This day cannot be read.", "Write it as 2026-11-20.", err)
-	}
-	return at
-}
-
-func (f *fields) id(field, text string) int64 {
-	if text == "" {
-		return 0
-	}
-	id, err := postroom.ParseID[postroom.UserID](text)
-	if err != nil {
-		f.wrong(field, "This person is not here.", "Choose somebody from the list.", err)
-	}
-	return int64(id)
 }

@@ -20,6 +20,8 @@ type mailboxRow struct {
 	Last    *moment // nil: nothing has arrived yet
 	Next    *moment
 	Reason  string // what is wrong; empty when nothing is
+	Paused  bool
+	Sends   bool
 }
 
 // A mailboxesPage is the list of mailboxes.
@@ -65,6 +67,7 @@ func (s *Server) mailboxRow(m postroom.Mailbox) mailboxRow {
 	if m.Fault != nil {
 		row.Reason = m.Fault.Explanation
 	}
+	row.Paused, row.Sends = m.State == postroom.MailboxPaused, m.Outgoing != nil
 	return row
 }
 
@@ -129,6 +132,7 @@ type mailboxPage struct {
 	Places   *placesView // nil: it was only ever read in one place
 	Gap      *gapView    // nil: it was not opened again just now
 	Changes  []changeView
+	Trip     roundTripView // for administrators
 
 	NewPassword bool // is what it waits for
 
@@ -181,6 +185,15 @@ func (s *Server) wholeMailbox(ctx context.Context, by visitor, id postroom.Mailb
 	}
 	if p.Changes, err = s.changesOf(ctx, id); err != nil {
 		return p, err
+	}
+	if by.IsAdmin() {
+		m, err := s.Reader.Mailbox(ctx, id)
+		if err != nil {
+			return p, err
+		}
+		if p.Trip, err = s.roundTripView(ctx, by, m); err != nil {
+			return p, err
+		}
 	}
 	p.Places, err = s.placesView(ctx, by, id)
 	return p, err
@@ -270,6 +283,10 @@ func (s *Server) moveMailbox(w http.ResponseWriter, r *http.Request, by visitor,
 	}
 	if err := move(r.Context(), by.Viewer, id); err != nil {
 		return err
+	}
+	if r.PostFormValue("back") == "list" {
+		goTo(w, r, "/mailboxes")
+		return nil
 	}
 	goTo(w, r, "/mailboxes/"+id.String())
 	return nil

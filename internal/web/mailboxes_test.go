@@ -82,7 +82,7 @@ func TestATestShowsItsSteps(t *testing.T) {
 	typed := typedMailbox()
 	typed.Set("incoming.poll_interval", "")
 	typed.Set("incoming.port", "9") // nobody listens there
-	a := o.browser(o.admin).post("/mailboxes/test", typed, "HX-Request", "true")
+	a := o.browser(o.admin).post("/mailboxes/test", typed)
 	a.has(t, http.StatusOK, "It does not work yet.", "Find the server", "Reach the server", "Nothing was changed on the server.")
 	if _, err := o.db.MailboxByAddress(t.Context(), "support@example.net"); postroom.KindOf(err) != postroom.NotFound {
 		t.Errorf("a test keeps a mailbox: %v", err)

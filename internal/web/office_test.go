@@ -46,6 +46,9 @@ type office struct {
 
 const ownPassword = "seven quiet green umbrellas"
 
+// keptPassword opens the mailboxes of the office, as far as nobody typed another.
+const keptPassword = "nine loud blue kettles"
+
 // openOffice opens one with an administrator.
 func openOffice(t *testing.T) *office {
 	t.Helper()
@@ -68,6 +71,12 @@ func openEmptyOffice(t *testing.T) *office {
 	}
 	o := &office{T: t, db: db, desk: &issue.Desk{Store: db}, door: &access.Door{Store: db}, links: make(map[postroom.UserID]string), boxes: make(map[postroom.MailboxID]*box)}
 	secrets := make(map[postroom.MailboxID]postroom.Secret)
+	kept := func(id postroom.MailboxID) postroom.Secret {
+		if secret, ok := secrets[id]; ok {
+			return secret
+		}
+		return postroom.Hide(keptPassword)
+	}
 	server := &Server{
 		Door: o.door, Reader: db.Reader(), Issues: o.desk, ReadImport: readList, Log: slog.New(slog.NewTextHandler(t.Output(), nil)),
 		Mailboxes: &mailbox.Desk{
@@ -77,10 +86,10 @@ func openEmptyOffice(t *testing.T) *office {
 				return []byte("sealed"), nil
 			},
 			Open: func(_ context.Context, id postroom.MailboxID) (string, postroom.Secret, bool, error) {
-				return mailbox.KindPassword, secrets[id], true, nil
+				return mailbox.KindPassword, kept(id), true, nil
 			},
 			OpenOutgoing: func(_ context.Context, id postroom.MailboxID) (string, postroom.Secret, error) {
-				return mailbox.KindPassword, secrets[id], nil
+				return mailbox.KindPassword, kept(id), nil
 			},
 			Tester: mailbox.Tester{
 				Explainer: mailbox.Explainer{Catalogue: &diagnose.Catalogue{}},

@@ -15,7 +15,7 @@ import (
 	"github.com/postroom/postroom/internal/testbed"
 )
 
-// sends gives a mailbox a server to send by, which takes it without a password.
+// sends gives a mailbox a server to send by.
 func sends(t *testing.T, address string) (*simulator.SMTPServer, func(*postroom.Mailbox)) {
 	t.Helper()
 	provider, err := simulator.Start(simulator.Options{})
@@ -23,7 +23,7 @@ func sends(t *testing.T, address string) (*simulator.SMTPServer, func(*postroom.
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { provider.Close() })
-	provider.AddAccount(address, "")
+	provider.AddAccount(address, keptPassword)
 	server, err := provider.StartSMTP(simulator.SMTPOptions{})
 	if err != nil {
 		t.Fatal(err)

@@ -49,6 +49,7 @@ type Server struct {
 
 	assets *assets
 	safe   *sanitizer
+	tests  liveTests
 
 	announced announced
 }
@@ -101,13 +102,24 @@ func (s *Server) Handler() http.Handler {
 	admin("GET /mailboxes/new", s.showNewMailbox)
 	admin("POST /mailboxes", s.addMailbox)
 	admin("POST /mailboxes/test", s.testMailbox)
+	admin("POST /mailboxes/discover", s.discoverNew)
+	admin("POST /mailboxes/folders", s.newFolders)
+	admin("POST /mailboxes/fill", s.fillNew)
+	admin("GET /tests/{id}", s.watchTest)
 	admin("POST /mailboxes/many", s.changeMany)
 	admin("GET "+importAddress, s.showImport)
 	admin("POST "+importAddress, s.importMailboxes)
 	admin("GET /mailboxes/{id}/settings", s.showMailboxSettings)
 	admin("POST /mailboxes/{id}/settings", s.changeMailbox)
 	admin("POST /mailboxes/{id}/test", s.testSettings)
+	admin("POST /mailboxes/{id}/discover", s.discoverKept)
+	admin("POST /mailboxes/{id}/folders", s.keptFolders)
+	admin("POST /mailboxes/{id}/fill", s.fillKept)
+	admin("GET /mailboxes/{id}/test", s.showTest)
+	admin("POST /mailboxes/{id}/verify", s.verifyMailbox)
 	admin("POST /mailboxes/{id}/send-test", s.sendTest)
+	admin("GET /mailboxes/{id}/roundtrip", s.showRoundTrip)
+	admin("POST /mailboxes/{id}/roundtrip", s.makeRoundTrip)
 	admin("GET /mailboxes/{id}/transcript", s.showTranscript)
 	admin("GET /mailboxes/{id}/transcript/lines", s.showTranscriptLines)
 	admin("GET /mailboxes/{id}/transcript.txt", s.downloadTranscript)

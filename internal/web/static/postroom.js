@@ -246,20 +246,26 @@
 	// Forms keep what was typed, through reloads and detours, until it is saved.
 
 	const memory = (form) => `typed:${location.pathname}:${form.dataset.keep}`;
-	const kept = (form) => all("input[name], select[name], textarea[name]", form).filter((f) => f.type !== "password" && f.type !== "hidden" && f.dataset.secret === undefined);
+	const kept = (form) => all("input[name], select[name], textarea[name]", form)
+		.filter((f) => f.type !== "password" && f.type !== "hidden" && f.dataset.secret === undefined && !f.closest("[data-unkept]"));
+	const isTicked = (f) => f.type === "checkbox" || f.type === "radio";
 	function remember(form) {
-		const values = kept(form).map((f) => [f.name, f.type === "checkbox" || f.type === "radio" ? `${f.value}\n${f.checked}` : f.value]);
+		const values = {};
+		for (const f of kept(form)) (values[f.name] ||= []).push(isTicked(f) ? `${f.value}\n${f.checked}` : f.value);
 		sessionStorage.setItem(memory(form), JSON.stringify(values));
 	}
 	function recall(form) {
 		const saved = sessionStorage.getItem(memory(form));
 		if (!saved || form.dataset.fresh === undefined) return;
-		const values = JSON.parse(saved);
-		kept(form).forEach((f, i) => {
-			if (!values[i] || values[i][0] !== f.name) return;
-			if (f.type === "checkbox" || f.type === "radio") f.checked = values[i][1] === `${f.value}\ntrue`;
-			else f.value = values[i][1];
-		});
+		const values = JSON.parse(saved), at = {};
+		for (const f of kept(form)) {
+			const n = at[f.name] = (at[f.name] ?? -1) + 1;
+			const value = values[f.name] && values[f.name][n];
+			if (value === undefined) continue;
+			if (isTicked(f)) f.checked = value === `${f.value}\ntrue`;
+			else f.value = value;
+			if (f.value) f.dispatchEvent(new Event("recalled", { bubbles: true }));
+		}
 	}
 	document.addEventListener("input", (event) => {
 		const form = event.target.form;
@@ -298,22 +304,6 @@
 		if (event.target.checked && here) here.scrollIntoView({ block: "nearest" });
 	});
 
-	// What was pasted looks like an app password, or like something else. It blocks nothing.
-
-	function hintShape(field) {
-		const hint = one(field.dataset.hint), only = field.dataset.only;
-		const text = field.value.trim();
-		if (!hint) return;
-		const looks = text && new RegExp(field.dataset.shape).test(text);
-		hint.dataset.tone = looks ? "good" : "wait";
-		if (!text) hint.textContent = "";
-		else if (looks) hint.textContent = "Looks like an app password.";
-		else hint.textContent = only ? `This looks like your normal password, which ${only} no longer accepts from programs.` : "This does not look like an app password. It is tried all the same.";
-	}
-	document.addEventListener("input", (event) => {
-		if (event.target.matches("[data-shape]:not([data-shape=''])")) hintShape(event.target);
-	});
-
 	// What was unfolded stays so when a part of the page is made anew.
 
 	const unfolded = (within) => all("details.fold[open] > summary", within).map((s) => s.textContent.trim());
@@ -331,10 +321,21 @@
 		for (const g of all("[data-guide]")) openGuide(g);
 		if (one("#issues")) one("#issues").closest(".listing").addEventListener("pointermove", () => { pointerAt = Date.now(); }, { passive: true });
 		const body = document.body;
-		body.addEventListener("htmx:sseBeforeMessage", (event) => { event.preventDefault(); live(event); });
+		body.addEventListener("htmx:sseBeforeMessage", (event) => {
+			if (!event.target.closest("#live")) return; // a part of the page that is told as it is
+			event.preventDefault();
+			live(event);
+		});
 		let open = [];
 		body.addEventListener("htmx:beforeSwap", (event) => {
 			open = unfolded(event.detail.target);
+			// A menu that is open in a list is not taken away.
+			const list = event.detail.target;
+			if (list.id === "mailboxes" && one("details.menu[open]", list)) {
+				event.detail.shouldSwap = false;
+				later(list, "refresh");
+				return;
+			}
 			// Somebody began to read while the new list was on its way.
 			const cause = event.detail.requestConfig.triggeringEvent;
 			if (event.detail.target.id === "issues" && cause && cause.type === "refresh" && !atRest()) {
@@ -343,12 +344,13 @@
 			}
 		});
 		body.addEventListener("htmx:afterSwap", (event) => {
-			tellTimes(event.detail.target.isConnected ? event.detail.target.parentElement || document : document);
+			const target = event.detail.target || event.target; // what a stream brings has no target of its own
+			tellTimes(target.isConnected ? target.parentElement || document : document);
 			if (chosen.size) keepChosen();
 			for (const s of all("details.fold > summary")) if (open.includes(s.textContent.trim())) s.parentElement.open = true;
 			paint();
 			const thing = one("#thing[data-chosen]");
-			if (thing && event.detail.target.id === "thing") {
+			if (thing && target.id === "thing") {
 				for (const r of all("a.row")) {
 					if (r.id === `row-${thing.dataset.chosen}`) r.setAttribute("aria-current", "true"); else r.removeAttribute("aria-current");
 				}

@@ -60,7 +60,7 @@ func (c *Catalogue) replyEntry(f *Failure) (e *entry, reply string, groups []str
 		protocol = string(postroom.IMAP)
 	}
 	reply = normalise(f.Reply)
-	for _, text := range []string{normalise(f.Challenge), reply} {
+	for _, text := range []string{normalise(f.Challenge), f.heard()} {
 		if text == "" {
 			continue
 		}
@@ -243,7 +243,7 @@ func (f *Failure) unknown() diagnosis {
 		Reply:       f.show(reply),
 		Err:         f.cause(reply),
 	}
-	switch refused := isRefusal(reply) && !f.HasWorked; {
+	switch refused := isRefusal(f.heard()) && !f.HasWorked; {
 	case refused && f.Phase == "auth":
 		fault.Kind, fault.FixBy = postroom.NeedsSignIn, postroom.FixByUser
 		fault.Remedy = remedyUnknownRefusal

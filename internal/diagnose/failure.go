@@ -14,8 +14,11 @@ type Failure struct {
 	Protocol postroom.Protocol
 	// Phase is the step at which it happened, in the words of the catalogue:
 	// connect, starttls, greeting, auth, select, idle, mail_from, rcpt_to, data, any …
-	Phase     string
-	Reply     string // the server's line, without its tag
+	Phase string
+	Reply string // the server's line, without its tag
+	// Heard is Reply before secrets were removed, which may be words that matter; empty:
+	// nothing was removed. It is looked up, and never shown.
+	Heard     postroom.Secret
 	Challenge string // what an OAuth mechanism was told before that line (RFC 7628 section 3.2.2)
 	Err       error  // the whole error; the network's where there was no reply
 
@@ -52,6 +55,14 @@ type Failure struct {
 
 	// Secrets are removed from what the server said, should it repeat one.
 	Secrets []postroom.Secret
+}
+
+// heard is the reply as it is looked up.
+func (f *Failure) heard() string {
+	if f.Heard.IsEmpty() {
+		return normalise(f.Reply)
+	}
+	return normalise(f.Heard.Reveal())
 }
 
 func (f *Failure) isOAuth() bool { return f.CredentialKind == "oauth" }

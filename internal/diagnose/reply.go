@@ -8,8 +8,6 @@ import (
 	"sync"
 	"unicode"
 	"unicode/utf8"
-
-	"github.com/postroom/postroom"
 )
 
 const (
@@ -156,7 +154,7 @@ const removed = "[removed]"
 // like one, the personal part of links, and most of each address.
 func (f *Failure) scrub(text string) string {
 	for _, s := range f.Secrets {
-		text = removeSecret(text, s, f.Username)
+		text = s.Blank(text, removed, "\x00"+f.Username+"\x00"+s.Reveal())
 	}
 	p := scrubs()
 	text = p.link.ReplaceAllStringFunc(text, shortenLink)
@@ -186,24 +184,6 @@ func (f *Failure) show(reply string) string {
 	text := f.scrub(reply)
 	if runes := []rune(text); len(runes) > maxReply {
 		text = string(runes[:maxReply]) + "…"
-	}
-	return text
-}
-
-// removeSecret takes out a secret as it is and as a sign-in writes it: quoted
-// (RFC 9051 section 9), in base64, or as SASL PLAIN (RFC 4616).
-func removeSecret(text string, secret postroom.Secret, username string) string {
-	plain := secret.Reveal()
-	if len(plain) < 4 {
-		return text // it would be found everywhere, and the place would tell it
-	}
-	quoted := strings.NewReplacer(`\`, `\\`, `"`, `\"`).Replace(plain)
-	for _, form := range []string{
-		base64.StdEncoding.EncodeToString([]byte("\x00" + username + "\x00" + plain)),
-		base64.StdEncoding.EncodeToString([]byte(plain)),
-		quoted, plain, strings.ReplaceAll(plain, " ", ""),
-	} {
-		text = strings.ReplaceAll(text, form, removed)
 	}
 	return text
 }

@@ -1,7 +1,6 @@
 package mail
 
 import (
-	"encoding/base64"
 	"errors"
 	"fmt"
 	"slices"
@@ -28,6 +27,8 @@ type Login struct {
 	Mechanism string
 	Host      string // what OAUTHBEARER names to the server
 	Port      int
+
+	proofs []postroom.Secret // that were sent
 }
 
 // IsOAuth says whether the secret is an access token.
@@ -87,30 +88,36 @@ func (l Login) Begin(mechanism string) (Mechanism, error) {
 	return nil, fmt.Errorf("SASL mechanism %q is not spoken here", mechanism)
 }
 
-// Scrub removes the secret from text that came from outside, as it is and as the
-// mechanisms encode it. A secret of up to three characters is removed only where
-// it stands as a word.
+// Scrub removes the secret from text that came from outside, in whatever form it
+// stands there, and what was sent in proof of it.
 func (l Login) Scrub(text string) string {
-	secret := l.Secret.Reveal()
-	if secret == "" || text == "" {
-		return text
-	}
-	const hidden = "[hidden]"
-	if len(secret) <= 3 {
-		words := strings.FieldsFunc(text, func(r rune) bool { return strings.ContainsRune(" \t\r\n\"'(),;:=", r) })
-		if slices.Contains(words, secret) {
-			return hidden
-		}
-	} else {
-		text = strings.ReplaceAll(text, secret, hidden)
-		quoted := strings.NewReplacer(`\`, `\\`, `"`, `\"`).Replace(secret)
-		text = strings.ReplaceAll(text, quoted, hidden)
-	}
+	var wrappings []string
 	for _, m := range []Mechanism{&plain{l}, &xoauth2{l}, &oauthBearer{l}} {
-		text = strings.ReplaceAll(text, base64.StdEncoding.EncodeToString(m.Start()), hidden)
+		wrappings = append(wrappings, string(m.Start()))
 	}
-	if encoded := base64.StdEncoding.EncodeToString([]byte(secret)); len(encoded) > 4 {
-		text = strings.ReplaceAll(text, encoded, hidden)
+	text = l.Secret.Blank(text, hidden, wrappings...)
+	for _, proof := range l.proofs {
+		text = proof.Blank(text, hidden)
 	}
 	return text
+}
+
+const hidden = "[hidden]" // as a Secret prints itself
+
+// Proven returns l with something that was sent in proof of its secret, which Scrub
+// removes too: from it the secret can be guessed. Nothing proves nothing.
+func (l Login) Proven(by string) Login {
+	if by != "" {
+		l.proofs = append(slices.Clip(l.proofs), postroom.Hide(by))
+	}
+	return l
+}
+
+// Proof is what a response of a mechanism proves the secret by without holding it;
+// empty: nothing.
+func Proof(mechanism string, response []byte) string {
+	if _, proof, ok := strings.Cut(string(response), ",p="); ok && mechanism == ScramSHA256 { // RFC 5802 section 7
+		return proof
+	}
+	return ""
 }

@@ -38,6 +38,9 @@ type Refusal struct {
 	// Reply is the server's line without its tag, secrets removed: "NO
 	// [AUTHENTICATIONFAILED] …", "* BYE …". Empty when there was none.
 	Reply string
+	// Heard is Reply before secrets were removed, for whoever looks up what it means: a
+	// password may be one of the server's own words. Empty: none were.
+	Heard postroom.Secret
 	// Code is the response code of Reply (RFC 5530), upper case and without its
 	// arguments: "AUTHENTICATIONFAILED"; of SMTP the enhanced status code (RFC 3463):
 	// "5.7.8". Empty when there was none.
@@ -47,6 +50,14 @@ type Refusal struct {
 	Challenge string
 	// Err is the network or TLS error where there was no reply.
 	Err error
+}
+
+// Said fills in Reply and Heard: what the server said, and what may be shown of it.
+func (r *Refusal) Said(heard, shown string) *Refusal {
+	if r.Reply = shown; heard != shown {
+		r.Heard = postroom.Hide(heard)
+	}
+	return r
 }
 
 func (r *Refusal) Error() string {

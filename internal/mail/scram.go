@@ -93,7 +93,7 @@ func (s *scram) final(serverFirst string) ([]byte, error) {
 func (s *scram) check(serverFinal string) error {
 	for _, field := range strings.Split(serverFinal, ",") {
 		if reason, is := strings.CutPrefix(field, "e="); is {
-			return fmt.Errorf("SCRAM: the server says %s", reason)
+			return fmt.Errorf("SCRAM: the server says %s", s.login.Scrub(reason))
 		}
 		if verifier, is := strings.CutPrefix(field, "v="); is {
 			got, err := base64.StdEncoding.DecodeString(verifier)

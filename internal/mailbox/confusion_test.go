@@ -276,3 +276,26 @@ func (s *confusion) matrix() string {
 	}
 	return text.String()
 }
+
+// A password may be one of the server's own words. It is not shown, and what the server
+// means is understood all the same.
+func TestAPasswordOfTheServersOwnWords(t *testing.T) {
+	replies, _ := knownReplies(t)
+	var played []scene
+	for _, r := range replies {
+		if r.ID == "imap-auth-failed-generic" || r.ID == "pop-gmail-not-accepted" || r.ID == "smtp-exim-incorrect" || r.ID == "smtp-no-reverse-dns" {
+			for _, secret := range []string{"authentication", "Password", "NO", "535", "rejected: cannot"} {
+				played = append(played, scene{reply: r, mutation: secret, text: r.lines(), step: r.Phase, c: circumstance{secret: secret}})
+			}
+		}
+	}
+	forEachScene(t, played, func(p scene, f *postroom.Fault) {
+		want := p.reply.Class
+		if strings.HasPrefix(p.reply.Provider, "gmail") {
+			want = postroom.AccountPasswordPasted
+		}
+		if f == nil || f.Class != want || strings.Contains(f.Reply, p.c.secret) {
+			t.Errorf("%s with the password %q: %+v, want %s without the password", p.reply.ID, p.c.secret, f, want)
+		}
+	})
+}

@@ -58,7 +58,7 @@ func (x Explainer) explain(err error, m postroom.Mailbox, c Credential, hasWorke
 	}
 	in := m.Incoming
 	failure := diagnose.Failure{
-		Protocol: in.Protocol, Phase: string(r.Phase), Reply: r.Reply, Challenge: r.Challenge, Err: err,
+		Protocol: in.Protocol, Phase: string(r.Phase), Reply: r.Reply, Heard: r.Heard, Challenge: r.Challenge, Err: err,
 		Host: in.Host, Port: in.Port, TLS: in.TLS, Username: in.Username, Address: m.Address,
 		CredentialKind: c.Kind, ConnectTimeout: in.ConnectTimeout, AuthTimeout: in.AuthTimeout,
 		HasWorked: hasWorked, Secrets: []postroom.Secret{c.Password},

@@ -90,6 +90,7 @@ func (c *Client) sasl(ctx context.Context, name string) error {
 				challenge = c.login.Scrub(strings.ToValidUTF8(string(decoded), "�"))
 			}
 		}
+		c.login = c.login.Proven(mail.Proof(name, response))
 		line := append([]byte(base64.StdEncoding.EncodeToString(response)), '\r', '\n')
 		return false, c.write(ctx, mail.PhaseAuth, line, []byte("[hidden]"))
 	}

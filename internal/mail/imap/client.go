@@ -92,7 +92,7 @@ func newClient(conn net.Conn, o Options) *Client {
 	c.lex.conn, c.lex.patience = conn, c.commandTimeout
 	c.renewBudget(0)
 	if o.Transcript != nil {
-		c.transcript = &transcript{hear: o.Transcript, scrub: c.login.Scrub}
+		c.transcript = &transcript{hear: o.Transcript, scrub: func(line string) string { return c.login.Scrub(line) }}
 		c.lex.tap = c.transcript.server
 	}
 	return c

@@ -118,11 +118,12 @@ func (c *Client) refusal(phase mail.Phase, r reply) error {
 }
 
 func (c *Client) refused(phase mail.Phase, r reply) *mail.Refusal {
-	line := c.login.Scrub(strings.ToValidUTF8(r.line, "�"))
+	line := strings.ToValidUTF8(r.line, "�")
 	if r.status == "BYE" {
 		line = "* " + line
 	}
-	return &mail.Refusal{Protocol: postroom.IMAP, Phase: phase, Reply: line, Code: r.code}
+	refusal := &mail.Refusal{Protocol: postroom.IMAP, Phase: phase, Code: c.login.Scrub(r.code)}
+	return refusal.Said(line, c.login.Scrub(line))
 }
 
 // lose closes the connection for good and says why: the server's BYE, where it

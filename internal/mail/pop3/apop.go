@@ -14,7 +14,9 @@ import (
 // may well know it in a form of which no digest can be made.
 func (c *Client) apop(ctx context.Context) (hasTold bool, err error) {
 	sum := md5.Sum([]byte(apopTimestamp(c.greeting) + c.login.Secret.Reveal())) //nolint:gosec // APOP is made of it
-	return false, c.secretCommand(ctx, mail.PhaseAuth, "APOP "+c.login.Username+" ", hex.EncodeToString(sum[:]))
+	digest := hex.EncodeToString(sum[:])
+	c.login = c.login.Proven(digest)
+	return false, c.secretCommand(ctx, mail.PhaseAuth, "APOP "+c.login.Username+" ", digest)
 }
 
 // apopTimestamp returns the timestamp of a greeting with its angle brackets, or

@@ -190,6 +190,7 @@ func (e *exchange) answer(ctx context.Context, challenge []byte) (failure, err e
 		}
 	}
 	e.hasTold = true
+	e.login = e.login.Proven(mail.Proof(e.mechanism.Name(), response))
 	return nil, e.send(ctx, mail.PhaseAuth, base64.StdEncoding.EncodeToString(response), "[hidden]")
 }
 

@@ -200,26 +200,30 @@ func (c *Client) refusal(phase mail.Phase, r reply) error {
 }
 
 func (c *Client) refused(phase mail.Phase, r reply) *mail.Refusal {
-	return &mail.Refusal{Protocol: postroom.POP3, Phase: phase, Reply: c.clean(r.line), Code: r.code}
+	refusal := &mail.Refusal{Protocol: postroom.POP3, Phase: phase, Code: c.clean(r.code)}
+	return refusal.Said(oneLine(r.line), c.clean(r.line))
 }
 
 // stranger is the refusal of a server that does not speak POP3, or has lost count.
 func (c *Client) stranger(phase mail.Phase, line string) *mail.Refusal {
-	return &mail.Refusal{Protocol: postroom.POP3, Phase: phase, Reply: c.clean(line),
-		Err: errors.New("this is not an answer of a POP3 server")}
+	refusal := &mail.Refusal{Protocol: postroom.POP3, Phase: phase, Err: errors.New("this is not an answer of a POP3 server")}
+	return refusal.Said(oneLine(line), c.clean(line))
 }
 
 // clean makes what a server said fit for people: one line without secrets, no
 // longer than helps.
 func (c *Client) clean(line string) string {
+	return oneLine(c.login.Scrub(line))
+}
+
+func oneLine(line string) string {
 	const enough = 1000
-	line = c.login.Scrub(strings.ToValidUTF8(line, "�"))
 	line = strings.Map(func(r rune) rune {
 		if unicode.IsControl(r) {
 			return ' '
 		}
 		return r
-	}, line)
+	}, strings.ToValidUTF8(line, "�"))
 	return strings.ToValidUTF8(line[:min(len(line), enough)], "")
 }
 

@@ -98,6 +98,7 @@ func (c *Client) sasl(ctx context.Context, name string) (reply, error) {
 				challenge = c.login.Scrub(strings.ToValidUTF8(string(decoded), "�"))
 			}
 		}
+		c.login = c.login.Proven(mail.Proof(name, response))
 		if err := c.say(ctx, mail.PhaseAuth, base64.StdEncoding.EncodeToString(response), "[hidden]"); err != nil {
 			return r, err
 		}

@@ -237,10 +237,9 @@ func (c *Client) answer(ctx context.Context, phase mail.Phase, patience time.Dur
 }
 
 func (c *Client) refused(phase mail.Phase, r reply) *mail.Refusal {
-	return &mail.Refusal{
-		Protocol: postroom.SMTP, Phase: phase, Code: r.enhanced,
-		Reply: c.login.Scrub(strings.ToValidUTF8(r.words, "�")),
-	}
+	words := strings.ToValidUTF8(r.words, "�")
+	refusal := &mail.Refusal{Protocol: postroom.SMTP, Phase: phase, Code: r.enhanced}
+	return refusal.Said(words, c.login.Scrub(words))
 }
 
 // lose closes the connection for good and says why: the end of ctx, else the error.
@@ -257,7 +256,7 @@ func (c *Client) lose(ctx context.Context, phase mail.Phase, err error) error {
 		case ctx.Err() != nil:
 			refusal.Err = context.Cause(ctx)
 		case errors.As(err, &stranger):
-			refusal.Reply, refusal.Err = c.login.Scrub(stranger.line), nil
+			refusal.Said(stranger.line, c.login.Scrub(stranger.line)).Err = nil
 		}
 	}
 	c.broken.Store(refusal)

@@ -33,6 +33,7 @@ func (r *test) readIMAP(ctx context.Context) {
 type openIMAP struct {
 	*test
 	client *imap.Client
+	open   string      // the folder that is open
 	newest imap.Status // of the first folder with a message
 }
 
@@ -41,7 +42,7 @@ func (r *openIMAP) openFolders(ctx context.Context) bool {
 	ok := true
 	for _, folder := range r.m.Incoming.Folders {
 		r.begin(StepFolder, folder)
-		s, err := r.client.Examine(ctx, folder)
+		s, err := r.examine(ctx, folder)
 		if err != nil {
 			ok = r.bad(ctx, folder, r.withFolders(ctx, folder, err))
 			if !r.client.Usable() {
@@ -55,6 +56,16 @@ func (r *openIMAP) openFolders(ctx context.Context) bool {
 		}
 	}
 	return ok
+}
+
+// examine opens a folder for reading only. The one that was open is so no longer, also
+// where the other does not open.
+func (r *openIMAP) examine(ctx context.Context, folder string) (imap.Status, error) {
+	s, err := r.client.Examine(ctx, folder)
+	if r.open = folder; err != nil {
+		r.open = ""
+	}
+	return s, err
 }
 
 // withFolders adds to the Fault of a folder that is not there which ones are.
@@ -99,8 +110,10 @@ func (r *openIMAP) lookAtMessage(ctx context.Context) bool {
 // newestMessage asks for what the newest message is; its UID is 0 where the server
 // gives none.
 func (r *openIMAP) newestMessage(ctx context.Context) (fact imap.Fact, err error) {
-	if _, err := r.client.Examine(ctx, r.newest.Folder); err != nil {
-		return fact, err
+	if r.open != r.newest.Folder {
+		if _, err := r.examine(ctx, r.newest.Folder); err != nil {
+			return fact, err
+		}
 	}
 	uids, err := r.lastUIDs(ctx)
 	if err != nil || len(uids) == 0 {
@@ -128,8 +141,8 @@ func (r *openIMAP) lastUIDs(ctx context.Context) ([]uint32, error) {
 // awaitNews tries how the server tells of new mail.
 func (r *openIMAP) awaitNews(ctx context.Context) {
 	r.begin(StepNews, "")
-	if r.newest.Folder == "" {
-		if _, err := r.client.Examine(ctx, r.m.Incoming.Folders[0]); err != nil {
+	if r.open == "" {
+		if _, err := r.examine(ctx, r.m.Incoming.Folders[0]); err != nil {
 			r.bad(ctx, "", err)
 			return
 		}

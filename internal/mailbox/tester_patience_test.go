@@ -120,7 +120,7 @@ func TestATestTakesFifteenSecondsAtMost(t *testing.T) {
 		"silence, and much patience":           {postroom.POP3, both(patient, faults(simulator.Faults{Silent: true})), "connection ✕greeting", "15 seconds at most", true},
 		"a sign-in without an answer":          {postroom.IMAP, faults(simulator.Faults{Ignore: []string{"AUTHENTICATE", "LOGIN", "AUTH"}}), "connection greeting ✕sign_in", "", false},
 		"the same, with patience, by POP3":     {postroom.POP3, both(patient, faults(simulator.Faults{Ignore: []string{"PASS", "AUTH", "USER"}})), "connection greeting ✕sign_in", "15 seconds at most", true},
-		"the same, with patience, by IMAP":   {postroom.IMAP, both(patient, faults(simulator.Faults{Ignore: []string{"AUTHENTICATE", "LOGIN", "AUTH"}})), "connection greeting ✕sign_in", "15 seconds at most", true},
+		"the same, with patience, by IMAP":     {postroom.IMAP, both(patient, faults(simulator.Faults{Ignore: []string{"AUTHENTICATE", "LOGIN", "AUTH"}})), "connection greeting ✕sign_in", "15 seconds at most", true},
 		"a folder that does not open":          {postroom.IMAP, faults(simulator.Faults{Ignore: []string{"EXAMINE", "SELECT", "MAIL"}}), "connection greeting sign_in ✕folder", "", false},
 		"a list that does not come":            {postroom.POP3, faults(simulator.Faults{Ignore: []string{"LIST", "UIDL", "STAT", "RCPT"}}), "connection greeting sign_in ✕folder", "", false},
 		"a message that does not come":         {postroom.IMAP, faults(simulator.Faults{Ignore: []string{"FETCH", "UID FETCH"}}), "connection greeting sign_in folder ✕message", "", false},

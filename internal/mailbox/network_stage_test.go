@@ -334,3 +334,8 @@ func failing(address string, cause error) func(context.Context, string, string) 
 		return nil, &net.OpError{Op: "dial", Net: network, Addr: net.TCPAddrFromAddrPort(netip.MustParseAddrPort(address)), Err: os.NewSyscallError("connect", cause)}
 	}
 }
+
+// encryptedGreeting is a server that greets, and lets nobody in.
+func encryptedGreeting(a authorities) func(postroom.Protocol, net.Conn) {
+	return encrypted(&tls.Config{Certificates: one(a)}, script{noStartTLS: true, signIn: hangUp}.serve)
+}

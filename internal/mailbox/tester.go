@@ -120,8 +120,9 @@ type test struct {
 	since   time.Time
 	opening opening
 
-	folders  []Folder
-	measured measured
+	addresses []netip.Addr // of the server; empty: it was named by its address
+	folders   []Folder
+	measured  measured
 }
 
 func (t Tester) test(side Side, m postroom.Mailbox, c Credential, told *listener, doubt *doubt) *test {
@@ -187,7 +188,7 @@ func (r *test) whatWentWrong(ctx context.Context, err error) *postroom.Fault {
 			Err:         err,
 		}
 	}
-	return r.explain(err)
+	return r.byAddress(ctx, err, r.explain(err))
 }
 
 // explain is the Fault of what went wrong, also where the one who asked has left.
@@ -222,6 +223,7 @@ func (r *test) findName(ctx context.Context) bool {
 	if err != nil {
 		return r.bad(ctx, host, &mail.Refusal{Protocol: r.m.Incoming.Protocol, Phase: mail.PhaseConnect, Err: err})
 	}
+	r.addresses = found
 	var shown []string
 	for _, ip := range found[:min(len(found), 4)] {
 		shown = append(shown, ip.Unmap().String())

@@ -152,7 +152,7 @@ func namesOf(c *x509.Certificate) string {
 	if len(names) > 3 {
 		names = names[:3]
 	}
-	text := strings.Join(names, ", ")
+	text := plain(strings.Join(names, ", "))
 	if len(text) > 200 {
 		return ""
 	}

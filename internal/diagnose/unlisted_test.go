@@ -106,6 +106,16 @@ func TestRepliesThatNoEntryLists(t *testing.T) {
 		{oauth, "token", "error=invalid_grant&error_description=expired", postroom.TokenRevoked},
 		{oauth, "token", `{"error":"invalid_client","error_description":"AADSTS7000215: Invalid client secret provided."}`, postroom.ClientMisconfigured},
 		{oauth, "token", "AADSTS90024", postroom.ServerBusy},
+		{oauth, "token", `{"error":"invalid_grant","error_description":"AADSTS70000: Provided grant is invalid or malformed."}`, postroom.TokenRevoked},
+		{oauth, "token", `{"error":"invalid_grant","error_description":"Code was already redeemed."}`, postroom.TokenRevoked},
+		{oauth, "token", `{"error_description":"expired_token","error":"invalid_grant"}`, postroom.TokenExpired},
+		{oauth, "token", `{"error":"invalid_grant","error_description":"The user account is disabled."}`, postroom.AccountLocked},
+		{oauth, "token", `{"error":"invalid_grant","error_description":"AADSTS1999999: What nobody has seen."}`, postroom.TokenRevoked},
+		{oauth, "token", `{"error":{"description":"INVALID_REFRESH_TOKEN","localizedMessage":"client request is not acceptable or not supported"}}`, postroom.TokenRevoked},
+		{oauth, "token", `{"error":"rate_limit_exceeded"}`, postroom.RateLimited},
+		{oauth, "token", `{"error":"unauthorized_client","error_description":"AADSTS700016: Application was not found"}`, postroom.ClientMisconfigured},
+		{imap, "auth", `{"status":"invalid_token","scope":"https://mail.example.net/"}`, postroom.TokenExpired},
+		{smtp, "auth", `{"status":"401","schemes":"bearer mac","scope":"https://mail.google.com/"}`, postroom.TokenExpired},
 	}
 	var c Catalogue
 	right := 0

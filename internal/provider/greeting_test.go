@@ -77,6 +77,8 @@ func TestServersAreGreetedOnRealSockets(t *testing.T) {
 			if (err == nil) != test.there || isTrusted != test.trusted {
 				t.Errorf("there: %v, trusted: %t; want %t, %t", err, isTrusted, test.there, test.trusted)
 			}
+			n.lock.Lock()
+			defer n.lock.Unlock()
 			for _, said := range n.seen.said {
 				if !strings.HasPrefix(said, "\x16\x03") && // a handshake, to a server that talks in clear
 					!slices.Contains([]string{"a CAPABILITY", "b STARTTLS", "EHLO [127.0.0.1]", "STARTTLS"}, said) {

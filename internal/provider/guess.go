@@ -1,11 +1,13 @@
 package provider
 
 import (
+	"cmp"
 	"context"
 	"net/netip"
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/postroom/postroom"
@@ -17,8 +19,9 @@ const (
 	oneGuess   = 1500 * time.Millisecond
 	// guessGrace is how long the better ones are waited for once enough are found.
 	guessGrace = 200 * time.Millisecond
-	// atOnce is how many servers are connected to at the same time.
-	atOnce = 8
+	// atOnce is how many servers are connected to at the same time: all that have TLS
+	// from the first byte, which come first, so that silent ones hold up none of them.
+	atOnce = 12
 )
 
 // guesses are the servers that a domain usually has, the best first: TLS from the first
@@ -70,23 +73,23 @@ func (q *inquiry) askServers(ctx context.Context, domain string, further []strin
 	list := guesses(domain, further)
 	where := q.whereAre(ctx, list)
 	list = slices.DeleteFunc(list, func(c Candidate) bool { return len(where[c.Host]) == 0 })
+	slices.SortStableFunc(list, func(a, b Candidate) int {
+		return cmp.Compare(weight(a.TLS == postroom.TLSStart), weight(b.TLS == postroom.TLSStart))
+	})
 
 	results := make(chan guessed)
-	places := make(chan struct{}, atOnce)
-	for i, c := range list {
-		go func() {
-			r := guessed{index: i}
-			select {
-			case places <- struct{}{}:
-				trying, done := context.WithTimeout(ctx, oneGuess)
-				isTrusted, err := q.finder.greets(trying, c, where[c.Host])
-				r.isThere, r.isTrusted = err == nil, isTrusted
+	var next atomic.Int64
+	var trying sync.WaitGroup
+	defer trying.Wait()
+	for range min(atOnce, len(list)) {
+		trying.Go(func() {
+			for i := int(next.Add(1)) - 1; i < len(list); i = int(next.Add(1)) - 1 {
+				one, done := context.WithTimeout(ctx, oneGuess)
+				isTrusted, err := q.finder.greets(one, list[i], where[list[i].Host])
 				done()
-				<-places
-			case <-ctx.Done():
+				results <- guessed{index: i, isThere: err == nil, isTrusted: isTrusted}
 			}
-			results <- r
-		}()
+		})
 	}
 	there := make([]guessed, len(list))
 	enough := false

@@ -104,9 +104,6 @@ func isTimeout(err error) bool {
 
 // mismatch recognises a port that wants encryption in another way.
 func (c *Catalogue) mismatch(f *Failure) (_ cause, ok bool) {
-	if found, ok := c.strange(f, ""); ok {
-		return found, true
-	}
 	var plain tls.RecordHeaderError
 	switch {
 	case errors.As(f.Err, &plain):

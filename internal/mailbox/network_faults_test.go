@@ -80,6 +80,11 @@ func TestFaultsOfNetworkAndTLS(t *testing.T) {
 		if o.took > 15*time.Second {
 			t.Errorf("%s, %s took %v, want under 15 s", o.trouble.name, o.protocol, o.took)
 		}
+		for _, word := range []string{"error", "invalid", "failed to", "please", "!", "%", "SERVER", "HOST"} {
+			if strings.Contains(words, word) {
+				t.Errorf("%s, %s says %q: %s", o.trouble.name, o.protocol, word, words)
+			}
+		}
 		if strings.Contains(words, "abcdefghijklmnop") {
 			t.Errorf("%s, %s tells the password: %s", o.trouble.name, o.protocol, words)
 		}
@@ -108,7 +113,7 @@ func troublesOfNames() []trouble {
 	}
 	imap, pop3, smtp := []postroom.Protocol{postroom.IMAP}, []postroom.Protocol{postroom.POP3}, []postroom.Protocol{postroom.SMTP}
 	return []trouble{
-		{name: "a name that nobody has", change: called("xyzzy.invalid"), names: unknownName, class: postroom.DNS, field: "host", says: "There is no server with the name xyzzy.invalid."},
+		{name: "a name that nobody has", change: called("xyzzy.nowhere.test"), names: unknownName, class: postroom.DNS, field: "host", says: "There is no server with the name xyzzy.nowhere.test."},
 		{name: "gmial.com", protocols: imap, change: called("imap.gmial.com"), names: unknownName, class: postroom.DNS, field: "host", says: "Did you mean imap.gmail.com?"},
 		{name: "gmai.com", protocols: smtp, change: called("smtp.gmai.com"), names: unknownName, class: postroom.DNS, field: "host", says: "Did you mean smtp.gmail.com?"},
 		{name: "gmail with no dot", protocols: pop3, change: called("popgmail.com"), names: unknownName, class: postroom.DNS, field: "host", says: "Did you mean pop.gmail.com?"},

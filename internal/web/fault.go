@@ -22,6 +22,7 @@ type faultView struct {
 
 	Guide       string // the page of Postroom where the remedy is done step by step; empty: there is none
 	GuideButton string
+	GuideBeside bool   // it opens in a tab of its own, beside a form that must not be lost
 	Page        string // the page of somebody else where it is done; empty: there is none
 	PageWords   string
 	PageHost    string // whose it is
@@ -45,7 +46,7 @@ func (s *Server) viewMailboxFault(by visitor, f *postroom.Fault, m postroom.Mail
 		return v
 	}
 	if _, ok := preset.Guide(m.Address); ok {
-		v.Guide, v.GuideButton = guideAddress(preset.ID, m), "Make an app password"
+		v.Guide, v.GuideButton, v.GuideBeside = guideAddress(preset.ID, m), "Make an app password", m.ID == 0
 	}
 	return v
 }

@@ -112,6 +112,9 @@ func (s *spelling) markWhole(text, form string) {
 	}
 }
 
+// pair is a small number that two letters have, with few others.
+func pair(runes []rune) int { return int(runes[0]<<6^runes[1]) & (1<<12 - 1) }
+
 // markParts hides the letters of a form of a secret, and so much of it as tells too
 // much. Short ones are hidden only where they stand in one piece, for they are found by
 // chance.
@@ -134,13 +137,15 @@ func (s *spelling) markParts(text string, isPlain bool) {
 		size = partOfCode
 	}
 	parts := make(map[string]bool, n-size+1)
+	var begins [1 << 12]bool // by their first two letters, which is looked up quickly: servers send long lines
 	for at := 0; at+size <= n; at++ {
 		parts[string(form[at:at+size])] = true
+		begins[pair(form[at:])] = true
 	}
 	end := -1 // of the run that is under way
 	begin := 0
 	for at := 0; at+size <= len(s.runes); at++ {
-		if !parts[string(s.runes[at:at+size])] || n < shortestWord && !s.isOnePiece(at, at+size) {
+		if !begins[pair(s.runes[at:])] || !parts[string(s.runes[at:at+size])] || n < shortestWord && !s.isOnePiece(at, at+size) {
 			continue
 		}
 		if at > end {

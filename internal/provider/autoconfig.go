@@ -26,7 +26,8 @@ const (
 
 // askAutoconfig asks the host autoconfig.DOMAIN (draft-ietf-mailmaint-autoconfig, Mail
 // provider, 1.1). It is told the address, as the provider may have servers that differ
-// by mailbox.
+// by mailbox. Drafts have had the path .well-known/mail-v1.xml at that host as well; who
+// publishes there publishes here too.
 //
 // Where a domain's own host has no HTTPS to speak of, it is asked in clear, as the draft
 // allows for old servers (1.3): without the address, and what it says needs a person's

@@ -41,6 +41,23 @@ func (r *test) advice() []Advice {
 	return slices.DeleteFunc(all, func(a Advice) bool { return a.Field == "" })
 }
 
+// together is what both sides advise: of two values for one time-out the longer.
+func together(all []Advice) []Advice {
+	var kept []Advice
+	for _, a := range all {
+		i := slices.IndexFunc(kept, func(k Advice) bool { return k.Field == a.Field })
+		if i < 0 {
+			kept = append(kept, a)
+			continue
+		}
+		before, _ := time.ParseDuration(kept[i].Value)
+		if now, err := time.ParseDuration(a.Value); err == nil && now > before {
+			kept[i] = a
+		}
+	}
+	return kept
+}
+
 // timedOut says whether the last step took too long.
 func (r *test) timedOut() bool {
 	if len(r.steps) == 0 {

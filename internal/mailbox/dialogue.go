@@ -16,6 +16,7 @@ const (
 	firstLines = 120
 	lastLines  = 79   // with one that says how many are left out: 400 of both sides
 	maxSaid    = 1000 // bytes of a line
+	muchSaid   = maxSaid + maxPassword + 1000
 )
 
 // A dialogue is what is said with one server: its beginning and its end.
@@ -40,10 +41,14 @@ func (d *dialogue) blank(username string, secrets ...postroom.Secret) {
 
 // hear is the transcript of a connection.
 func (d *dialogue) hear(dir byte, line string) {
+	rest := max(len(line)-muchSaid, 0) // of which nothing will be shown in any case
+	if rest > 0 {
+		line = strings.ToValidUTF8(line[:muchSaid], "")
+	}
 	for _, l := range d.logins {
 		line = l.Scrub(line)
 	}
-	said := DialogueLine{At: time.Now(), Side: d.side, Direction: dir, Text: shortened(line)}
+	said := DialogueLine{At: time.Now(), Side: d.side, Direction: dir, Text: shortened(line, rest)}
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	if len(d.first) < firstLines {
@@ -72,10 +77,10 @@ func (d *dialogue) lines() []DialogueLine {
 }
 
 // shortened cuts a line that is longer than helps, and makes it fit for a page.
-func shortened(line string) string {
-	if len(line) <= maxSaid {
+func shortened(line string, rest int) string {
+	if len(line) <= maxSaid && rest == 0 {
 		return clean(line)
 	}
-	cut := strings.ToValidUTF8(line[:maxSaid], "")
-	return clean(cut) + fmt.Sprintf("… (%s more bytes)", grouped(int64(len(line)-len(cut))))
+	cut := strings.ToValidUTF8(line[:min(len(line), maxSaid)], "")
+	return clean(cut) + fmt.Sprintf("… (%s more bytes)", grouped(int64(len(line)-len(cut)+rest)))
 }

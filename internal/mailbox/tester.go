@@ -81,6 +81,7 @@ func report(sides ...*test) Report {
 			r.outgoingForm = side.form
 		}
 	}
+	r.Advice = together(r.Advice)
 	for _, s := range r.Steps {
 		r.OK = r.OK && s.OK
 	}

@@ -24,7 +24,11 @@ type doctorFlags struct {
 	Folder        []string `sep:"none" help:"A folder to open, INBOX when none is given. Repeat it for more." placeholder:"NAME"`
 	CACertificate string   `help:"A CA certificate in PEM, trusted besides those of the system." type:"existingfile" placeholder:"FILE"`
 	Pin           string   `help:"The SHA-256 of the one certificate of the server for reading that is accepted." placeholder:"HEX"`
-	sendingFlags
+	SMTP          string   `name:"smtp" help:"The server to send by, instead of the one that is found." placeholder:"HOST[:PORT]"`
+	SMTPTLS       string   `name:"smtp-tls" enum:",implicit,starttls,none" default:"" help:"How the connection for sending is encrypted: implicit, starttls or none. Usual is what fits the port." placeholder:"POLICY"`
+	SMTPUsername  string   `name:"smtp-username" help:"What to sign in with for sending; usually the same."`
+	SMTPPin       string   `name:"smtp-pin" help:"The SHA-256 of the one certificate of the server for sending that is accepted." placeholder:"HEX"`
+	SMTPPassword  bool     `name:"smtp-password" help:"Ask for the password of the server for sending, where it is another one. Where it is piped in, it is the line after that for reading."`
 }
 
 // settings are those of the address: what was named, and what was found for the

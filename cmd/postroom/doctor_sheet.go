@@ -5,6 +5,7 @@ import (
 	"io"
 	"net"
 	"os"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -261,21 +262,16 @@ func sidesOf(r mailbox.Report) (hasRead, hasSent bool) {
 
 // guide writes down the way to an app password, where that is what is missing.
 func (s *sheet) guide(m postroom.Mailbox, r mailbox.Report) {
-	wanted := false
-	for _, step := range r.Steps {
-		if step.Fault == nil {
-			continue
-		}
-		switch step.Fault.Class {
-		case postroom.AppPasswordRequired, postroom.AccountPasswordPasted, postroom.TwoStepOff:
-			wanted = true
-		}
-	}
 	if s.provider == nil {
-		s.provider, _ = new(provider.Presets).For(m.Address, m.Incoming.Host)
+		host := m.Incoming.Host
+		if isLoopback(host) { // there anything may run: the address alone tells
+			host = ""
+		}
+		s.provider, _ = new(provider.Presets).For(m.Address, host)
 	}
 	g, ok := s.provider.Guide(m.Address)
-	if !wanted || !ok {
+	isWanted := slices.ContainsFunc(r.Steps, func(step mailbox.Step) bool { return step.Fault != nil && asksForAppPassword(step.Fault.Class) })
+	if !ok || !isWanted {
 		return
 	}
 	s.printf("\n%s\n", s.colour(bold, g.Title))
@@ -289,6 +285,16 @@ func (s *sheet) guide(m postroom.Mailbox, r mailbox.Report) {
 			s.printf("     %s\n", step.Link.URL)
 		}
 	}
+}
+
+// asksForAppPassword says whether an app password is what is likely missing, at a
+// provider that has them.
+func asksForAppPassword(c postroom.Class) bool {
+	switch c {
+	case postroom.AppPasswordRequired, postroom.AccountPasswordPasted, postroom.TwoStepOff, postroom.BadCredentials:
+		return true
+	}
+	return false
 }
 
 // dialogue writes down what was said with the servers.

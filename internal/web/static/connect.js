@@ -13,10 +13,15 @@
 
 	function showWhatMatters() {
 		for (const w of all(".wrong")) if (w.textContent.trim()) unfold(w);
-		const look = one("[data-opens]");
+		const look = one("[data-opens]"), fold = one("[data-folds]");
 		if (look) {
 			const target = one(look.dataset.opens);
-			if (target) target.open = true;
+			if (target && !target.open) { target.open = true; target.dataset.opened = "yes"; }
+			look.removeAttribute("data-opens");
+		}
+		if (fold) { // only what was not unfolded by hand
+			const target = one(fold.dataset.folds);
+			if (target && target.dataset.opened) { target.open = false; delete target.dataset.opened; }
 		}
 		for (const list of all("[data-folders]")) tick(list);
 		const on = one("a[data-goes]"); // what was tried is kept, and the page is through
@@ -126,6 +131,13 @@
 	document.addEventListener("keydown", (event) => {
 		// Enter in the search of a list is not the answer to the form.
 		if (event.key === "Enter" && event.target.matches("[data-sift]")) event.preventDefault();
+	});
+	document.addEventListener("htmx:sseError", (event) => {
+		const stream = event.target.closest("[data-test]");
+		if (!stream || event.detail.source.readyState !== EventSource.CLOSED) return; // it comes again by itself
+		const says = one(`#test-verdict-${stream.dataset.test} .state`);
+		if (says) says.textContent = "The connection to Postroom broke, and the test with it. Start it again.";
+		stream.remove();
 	});
 	for (const name of ["htmx:afterSwap", "htmx:oobAfterSwap"]) {
 		document.addEventListener(name, () => queueMicrotask(showWhatMatters));

@@ -11,6 +11,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"testing/synctest"
 
 	"go.yaml.in/yaml/v3"
 
@@ -76,7 +77,7 @@ func (r recorded) internet(t *testing.T) *internet {
 
 func TestEveryRecordedAddressIsFound(t *testing.T) {
 	for _, r := range readRecorded(t) {
-		t.Run(r.Name, func(t *testing.T) {
+		t.Run(r.Name, inABubble(func(t *testing.T) { // a busy computer makes nobody late
 			n := r.internet(t)
 			f := n.finder()
 			f.AskDirectory, f.AllowPrivate = r.AskDirectory, r.AllowPrivate
@@ -115,8 +116,12 @@ func TestEveryRecordedAddressIsFound(t *testing.T) {
 				t.Logf("notes: %q", found.Notes)
 			}
 			n.checkManners(t, r)
-		})
+		}))
 	}
+}
+
+func inABubble(test func(*testing.T)) func(*testing.T) {
+	return func(t *testing.T) { synctest.Test(t, test) }
 }
 
 func isSaid(t *testing.T, what string, texts, parts []string) {

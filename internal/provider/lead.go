@@ -79,10 +79,11 @@ func (q *inquiry) presetServers(p *Preset, source Source, where string) (list []
 	return list
 }
 
-// isKnown says whether a server is one of a provider that is known by name.
+// isKnown says whether a server is one that a provider tells its customers to use. Any
+// other name under a provider's domain may be a customer's.
 func (q *inquiry) isKnown(host string) bool {
-	_, ok := q.finder.presets().ByHost(host)
-	return ok
+	preset, ok := q.finder.presets().ByHost(host)
+	return ok && slices.ContainsFunc(slices.Concat(preset.IMAP, preset.POP3, preset.SMTP), func(s Server) bool { return s.Host == host })
 }
 
 // hostLimit is how long the DNS is asked for a host that somebody has published.
@@ -119,7 +120,7 @@ func (q *inquiry) take(ctx context.Context, l *lead, list []Candidate, err error
 			words = append(words, c.Host+", which does not exist")
 		default:
 			c.Source, c.Where = l.try.Source, where
-			if preset, ok := q.finder.presets().ByHost(c.Host); ok && len(preset.SignIns(c.Protocol)) > 0 {
+			if preset, _ := q.finder.presets().ByHost(c.Host); q.isKnown(c.Host) && len(preset.SignIns(c.Protocol)) > 0 {
 				c.SignIns = preset.SignIns(c.Protocol) // what publishers say about passwords is often old
 			}
 			l.candidates = append(l.candidates, c)

@@ -25,7 +25,7 @@ func (q *inquiry) found() (found Found) {
 			found.Incoming = append(found.Incoming, c)
 		}
 	}
-	if found.Provider == nil && len(found.Incoming) > 0 {
+	if found.Provider == nil && len(found.Incoming) > 0 && !found.Incoming[0].Confirm {
 		found.Provider, _ = q.finder.presets().ByHost(found.Incoming[0].Host)
 	}
 	found.Notes = q.notes(found)

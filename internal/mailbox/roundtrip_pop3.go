@@ -21,7 +21,7 @@ func (t *trip) clearPOP3(ctx context.Context, mails []ownMail) cleared {
 		return cleared{left: t.couldNotClear(err)}
 	}
 	defer resume()
-	r := t.Tester.alone(IncomingSide, t.m, t.in)
+	r := t.tester().alone(IncomingSide, t.m, t.in)
 	defer r.opening.end()
 	client, err := r.signInPOP3(ctx)
 	if err != nil {

@@ -117,7 +117,7 @@ func (t *trip) elsewhere(in imap.Folder) *postroom.Fault {
 
 // openIMAP opens a session beside that of the reader.
 func (t *trip) openIMAP(ctx context.Context) (client *imap.Client, end func(), err error) {
-	r := t.Tester.alone(IncomingSide, t.m, t.in)
+	r := t.tester().alone(IncomingSide, t.m, t.in)
 	client, err = letIn(ctx, r, func(l mail.Login) (*imap.Client, error) {
 		return imap.Open(ctx, imap.Options{Endpoint: r.endpoint(), Login: l, CommandTimeout: commandTimeout, LiteralTimeout: commandTimeout})
 	})

@@ -179,7 +179,8 @@ func (p *process) handler(ctx context.Context, figures *figures) http.Handler {
 		Stopping: ctx.Done(), Log: p.Log,
 	}
 	people := &web.Server{
-		Door: p.door, Reader: reader, Issues: p.issues, Mailboxes: p.mailboxes, PublicURL: p.PublicURL, Proxies: p.Proxies,
+		Door: p.door, Reader: reader, Issues: p.issues, Mailboxes: p.mailboxes, Presets: p.mailboxes.Tester.Explainer.Presets,
+		PublicURL: p.PublicURL, Proxies: p.Proxies,
 		Notice: p.notice, ReadImport: importReader(programs), Restored: p.aftermath.restored, ForgetRestored: p.aftermath.forget, Stopping: ctx.Done(), Log: p.Log,
 	}
 	mux := http.NewServeMux()

@@ -174,6 +174,13 @@ func (n *internet) checkManners(t *testing.T, r recorded) {
 			t.Errorf("%s was connected to, which has nothing to do with %s", host, a.typed)
 		}
 	}
+	for _, asked := range n.seen.dns {
+		_, name, _ := strings.Cut(asked, " ")
+		isDirectory := r.AskDirectory && (name == directoryHost || name == microsoftHost)
+		if !isDirectory && !slices.ContainsFunc(concerned, func(d string) bool { return isBelow(name, d) }) && !n.mentions(name) {
+			t.Errorf("the DNS was asked for %s, which has nothing to do with %s", asked, a.typed)
+		}
+	}
 	for i, page := range n.seen.pages {
 		tellsAddress := strings.Contains(page.URL.String()+page.Header.Get("Referer")+n.seen.bodies[i], a.local)
 		host, _, _ := strings.Cut(page.URL.Host, ".")
@@ -203,6 +210,21 @@ func (n *internet) concerned(a mailAddress) []string {
 		list = append(list, organisation(host))
 	}
 	return list
+}
+
+// mentions says whether a host is named by something that was published.
+func (n *internet) mentions(host string) bool {
+	for _, values := range n.records {
+		if slices.ContainsFunc(values, func(v string) bool { return strings.Contains(v, host) }) {
+			return true
+		}
+	}
+	for _, p := range n.pages {
+		if strings.Contains(p.Body, host) || strings.Contains(p.Header["Location"], host) {
+			return true
+		}
+	}
+	return false
 }
 
 func (n *internet) checkNever(t *testing.T, r recorded) {

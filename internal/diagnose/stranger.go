@@ -60,7 +60,10 @@ func (c *Catalogue) strange(f *Failure, reply string) (_ cause, ok bool) {
 	if who.kind == "" || who.protocol == protocol {
 		return cause{}, false
 	}
-	found := cause{entry: c.find("tls", "tls-plaintext-on-tls-port"), passes: f.HasWorked} // what was right yesterday: more often somebody is at work there
+	found := cause{entry: c.find("tls", "tls-plaintext-on-tls-port")}
+	if e, _ := c.match(string(protocol), reply); reply != "" && e != nil && e.Class == postroom.ProtocolMismatch {
+		found.entry = e
+	}
 	found.explanation = fmt.Sprintf(whoAnswers, f.host(), f.Port, who.kind)
 	found.remedy = remedyStranger
 	found.field = f.setting("port")

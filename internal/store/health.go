@@ -199,3 +199,18 @@ func (r *Reader) ArrivalsAfter(ctx context.Context, id postroom.MailboxID, after
 	}
 	return counts, nil
 }
+
+const hidesMailbox = `select 1 from mailbox b where b.deleted_at is null and not ` + seesMailbox + ` limit 1`
+
+// HidesMailboxes says whether there are mailboxes whose mail v may not see.
+func (r *Reader) HidesMailboxes(ctx context.Context, v postroom.Viewer) (bool, error) {
+	var one int
+	err := r.db.queryRow(ctx, hidesMailbox, int64(v.User), int64(v.Token)).Scan(&one)
+	if noRows(err) {
+		return false, nil
+	}
+	if err != nil {
+		return false, fmt.Errorf("look for hidden mailboxes: %w", err)
+	}
+	return true, nil
+}

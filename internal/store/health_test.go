@@ -98,6 +98,11 @@ func TestHealthNamesWhatIsBroken(t *testing.T) {
 		if err != nil || len(owner.Troubled) != 3 {
 			t.Errorf("its reader sees %d mailboxes in trouble (%v), want 3", len(owner.Troubled), err)
 		}
+		for user, want := range map[postroom.UserID]bool{ann: false, 1000: true} {
+			if hides, err := db.Reader().HidesMailboxes(ctx, postroom.Viewer{User: user, Role: postroom.RoleAdmin}); err != nil || hides != want {
+				t.Errorf("mailboxes are hidden from %s: %v (%v), want %v", user, hides, err, want)
+			}
+		}
 		list, err := db.Reader().Openings(ctx)
 		if err != nil || len(list) != 5 || list[0].Kind != "password" || list[0].Incoming.Host == "" {
 			t.Errorf("Openings = %v, %v", list, err)

@@ -92,7 +92,7 @@ func (s *Server) lookAhead(ctx context.Context, by visitor) {
 	if !by.IsAdmin() {
 		return
 	}
-	if _, err := s.announcements(ctx); err != nil {
+	if _, err := s.announcements(ctx); err != nil && ctx.Err() == nil {
 		s.log().WarnContext(ctx, "announced changes not looked up", "err", err)
 	}
 }
@@ -176,6 +176,9 @@ func (s *Server) changesSeen(ctx context.Context, by visitor, query string) ([]c
 
 // has says whether one of the texts holds every word of a search.
 func has(query string, texts ...string) bool {
+	if query == "" {
+		return true
+	}
 	all := strings.ToLower(strings.Join(texts, "\n"))
 	for word := range strings.FieldsSeq(strings.ToLower(query)) {
 		if !strings.Contains(all, word) {

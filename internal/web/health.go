@@ -26,6 +26,7 @@ type healthPage struct {
 	Changes  []changeView
 	SetAside []setAsideView
 	Ledgers  []unbalancedView
+	Further  [2]string // how many more of both there are; empty: none
 	Unknown  []unknownView
 }
 
@@ -219,15 +220,25 @@ func withoutSelf(m postroom.Mailbox, explanation string) string {
 
 // addLedgers adds what could not be filed, and what a ledger does not account for.
 func (s *Server) addLedgers(p *healthPage, h store.Health) {
+	var more [2]int64
 	for _, a := range h.SetAside {
-		if has(p.Query, a.Name, "set aside") {
+		if len(p.SetAside) == maxNamed {
+			more[0]++
+		} else if has(p.Query, a.Name, "set aside") {
 			address := "/mailboxes/" + a.Mailbox.String() + "/arrivals?" + url.Values{"state": {string(postroom.ArrivalQuarantined)}}.Encode()
 			p.SetAside = append(p.SetAside, setAsideView{a.Name, plural(a.Count, "mail"), address})
 		}
 	}
 	for _, u := range h.Unbalanced {
-		if has(p.Query, u.Name, "ledger") {
+		if len(p.Ledgers) == maxNamed {
+			more[1]++
+		} else if has(p.Query, u.Name, "ledger") {
 			p.Ledgers = append(p.Ledgers, unbalancedView{u.Name, "/mailboxes/" + u.Mailbox.String() + "#ledger-title", tell(u.ComparedAt, s.now())})
+		}
+	}
+	for i, n := range more {
+		if n > 0 {
+			p.Further[i] = "and " + number(n) + " more: search for one of them"
 		}
 	}
 }

@@ -146,7 +146,7 @@ func (c *doctorCmd) test(ctx context.Context, t terminal, m postroom.Mailbox, s 
 	if err != nil {
 		return mailbox.Report{}, err
 	}
-	tester := mailbox.Tester{Explainer: mailbox.Explainer{Catalogue: &diagnose.Catalogue{}}}
+	tester := mailbox.Tester{Explainer: mailbox.Explainer{Catalogue: &diagnose.Catalogue{}, Presets: &provider.Presets{}}}
 	o := mailbox.TestOptions{Side: c.side()}
 	if !c.JSON {
 		s.begins(o.Side)

@@ -21,6 +21,7 @@ import (
 	"github.com/postroom/postroom/internal/credential"
 	"github.com/postroom/postroom/internal/diagnose"
 	"github.com/postroom/postroom/internal/mailbox"
+	"github.com/postroom/postroom/internal/provider"
 	"github.com/postroom/postroom/internal/store"
 )
 
@@ -111,7 +112,7 @@ func (f mailboxFlags) here(ctx context.Context) (*client, error) {
 		Read: in.DB.Reader(),
 		Mailboxes: &mailbox.Desk{
 			Store: in.DB, Seal: keeper.Seal, Open: keeper.Open, SealOutgoing: keeper.SealOutgoing, OpenOutgoing: keeper.OpenOutgoing, Prefer: keeper.Prefer, PreferOutgoing: keeper.PreferOutgoing, AllowPlaintext: f.AllowPlaintext, Finder: f.finder(), Unattended: !attended,
-			Tester: mailbox.Tester{Explainer: mailbox.Explainer{Catalogue: &diagnose.Catalogue{}}},
+			Tester: mailbox.Tester{Explainer: mailbox.Explainer{Catalogue: &diagnose.Catalogue{}, Presets: &provider.Presets{}}},
 		},
 		Users: in.DB.Users,
 		Log:   log,

@@ -37,7 +37,7 @@ func (d *Desk) areNew(ctx context.Context, id postroom.MailboxID, c NewCredentia
 			return nil, err
 		}
 		kind, secret, _, err := d.Open(ctx, id)
-		if err != nil || !d.isKept(wanted, kind, secret) {
+		if err != nil || !wanted.isKept(kind, secret) {
 			fields = append(fields, "credential")
 		}
 	}
@@ -46,7 +46,7 @@ func (d *Desk) areNew(ctx context.Context, id postroom.MailboxID, c NewCredentia
 		if err != nil {
 			return nil, err
 		}
-		if now, err := d.outgoingCredential(ctx, id); err != nil || !d.isKept(wanted, now.Kind, now.Password) {
+		if now, err := d.outgoingCredential(ctx, id); err != nil || !wanted.isKept(now.Kind, now.Password) {
 			fields = append(fields, "outgoing.credential")
 		}
 	}
@@ -65,9 +65,9 @@ func (d *Desk) areNew(ctx context.Context, id postroom.MailboxID, c NewCredentia
 // isKept says whether c is what is kept, in the form in which it was typed or in one
 // that has worked since. Whoever asks may give the mailbox any server to sign in at,
 // and so could learn its password anyway.
-func (d *Desk) isKept(c Credential, kind string, kept postroom.Secret) bool {
+func (c Credential) isKept(kind string, kept postroom.Secret) bool {
 	same := isSecret(c.Password, kept)
-	for _, form := range d.Tester.Explainer.formsOf(postroom.Mailbox{}, c) {
+	for _, form := range c.formsAt(nil) {
 		same = same || isSecret(form, kept)
 	}
 	return same && kind == c.Kind

@@ -230,6 +230,9 @@ func (t *trip) run(ctx context.Context, l mime.Letter) {
 func (t *trip) send(ctx context.Context, l mime.Letter) bool {
 	t.begin(ctx, RoundTripSent, "To "+t.m.Address+", through "+t.m.Outgoing.Host+".")
 	report := t.tester().sendMail(ctx, t.m, t.out, l)
+	if err := t.prefer(ctx, t.PreferOutgoing, t.m.ID, t.out.Password, report.form); err != nil {
+		t.err = err
+	}
 	now, err := t.Store.Now(context.WithoutCancel(ctx))
 	if err != nil {
 		t.err, now = err, time.Now()

@@ -88,12 +88,18 @@ func (x Explainer) formsOf(m postroom.Mailbox, c Credential) []postroom.Secret {
 	if c.proven || c.Password.IsEmpty() {
 		return []postroom.Secret{c.Password}
 	}
-	preset, known := x.presetOf(m)
+	preset, _ := x.presetOf(m)
+	return c.formsAt(preset)
+}
+
+// formsAt are the forms in which a provider may want a password; nil: one that is not
+// known.
+func (c Credential) formsAt(preset *provider.Preset) []postroom.Secret {
 	texts := preset.NormalForms(c.Password.Reveal())
 	switch bare := withoutBlanks(c.Password.Reveal()); {
 	case c.Kind == KindAppPassword && len(texts) > 0 && bare != texts[0] && !slices.Contains(texts, bare):
 		texts = []string{bare, texts[0]}
-	case !known && len(texts) == 1 && sixteenSmall.MatchString(texts[0]):
+	case preset == nil && len(texts) == 1 && sixteenSmall.MatchString(texts[0]):
 		// who runs the server may have set it with the blanks with which it was shown
 		texts = append(texts, inFours.ReplaceAllString(texts[0], "$1 $2 $3 $4"))
 	}

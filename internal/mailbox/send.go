@@ -45,11 +45,7 @@ func (d *Desk) SendTest(ctx context.Context, by postroom.Viewer, id postroom.Mai
 		return SendReport{}, err
 	}
 	if m.Outgoing == nil {
-		return SendReport{}, &postroom.Fault{
-			Kind: postroom.Invalid, Class: postroom.Unknown, FixBy: postroom.FixByAppAdmin, Field: "outgoing",
-			Explanation: "This mailbox only reads: it has no server to send by.",
-			Remedy:      "Enter the outgoing server in the settings of the mailbox.",
-		}
+		return SendReport{}, onlyReads()
 	}
 	if to, err = recipient(to, m.Address); err != nil {
 		return SendReport{}, err
@@ -60,6 +56,15 @@ func (d *Desk) SendTest(ctx context.Context, by postroom.Viewer, id postroom.Mai
 	}
 	r := d.tester().sendMail(ctx, m, c, testLetter(m, to, time.Now()))
 	return r, d.prefer(ctx, d.PreferOutgoing, id, c.Password, r.form)
+}
+
+// onlyReads is the Fault for sending, or trying to, from a mailbox that cannot.
+func onlyReads() error {
+	return &postroom.Fault{
+		Kind: postroom.Invalid, Class: postroom.Unknown, FixBy: postroom.FixByAppAdmin, Field: "outgoing",
+		Explanation: "This mailbox only reads: it has no server to send by.",
+		Remedy:      "Enter the outgoing server in the settings of the mailbox.",
+	}
 }
 
 // recipient checks the address that a test mail goes to.

@@ -21,6 +21,9 @@ func (d *Desk) Test(ctx context.Context, by postroom.Viewer, m postroom.Mailbox,
 	if err != nil {
 		return Report{}, err
 	}
+	if o.Side == OutgoingSide && m.Outgoing == nil {
+		return Report{}, onlyReads()
+	}
 	kept, err := d.Store.MailboxByAddress(ctx, m.Address)
 	switch {
 	case err == nil: // other settings for one that is here
@@ -48,6 +51,9 @@ func (d *Desk) TestSaved(ctx context.Context, by postroom.Viewer, id postroom.Ma
 	m, err := d.Store.Mailbox(ctx, id)
 	if err != nil {
 		return Report{}, err
+	}
+	if o.Side == OutgoingSide && m.Outgoing == nil {
+		return Report{}, onlyReads()
 	}
 	c, err := d.keptCredential(ctx, m)
 	if err != nil {

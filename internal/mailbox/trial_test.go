@@ -129,6 +129,9 @@ func TestTheOutgoingSideAloneTakesNobodyAside(t *testing.T) {
 	if r, err := d.TestSaved(t.Context(), admin(), added.ID, TestOptions{Side: OutgoingSide}); err != nil || !r.OK {
 		t.Errorf("%s, %v", kinds(r), err)
 	}
+	m.Outgoing = nil
+	_, err := d.Test(t.Context(), admin(), m, password("right"), TestOptions{Side: OutgoingSide})
+	wantFault(t, err, postroom.Invalid, "outgoing")
 }
 
 func unchanged(*postroom.Mailbox) error { return nil }

@@ -92,6 +92,34 @@ func (s *Server) Handler() http.Handler {
 	signedIn("GET /mails/{id}/raw", s.showRaw)
 	signedIn("GET /mails/{id}/attachments/{n}", s.downloadAttachment)
 
+	s.mailboxRoutes(signedIn, admin)
+
+	signedIn("GET /health", s.showHealth)
+	signedIn("GET /guides", s.showGuides)
+	signedIn("GET /guides/{provider}", s.showGuide)
+	signedIn("GET /help", s.showHelp)
+	signedIn("GET /help/words", s.showWords)
+	signedIn("GET "+arriveAddress, s.showArrive)
+	signedIn("GET "+arriveAddress+"/{id}", s.showQuiet)
+
+	admin("GET /restored", s.showRestored)
+	admin("POST /restored", s.forgetRestored)
+
+	signedIn("GET /settings", s.showSettings)
+	signedIn("POST /settings/password", s.changePassword)
+	signedIn("POST /settings/sessions/{id}/revoke", s.revokeSession)
+	admin("POST /settings/people", s.addPerson)
+	admin("POST /settings/people/{id}/disable", s.disablePerson)
+	admin("POST /settings/people/{id}/enable", s.enablePerson)
+	admin("POST /settings/tokens", s.createToken)
+	admin("POST /settings/tokens/{id}/revoke", s.revokeToken)
+
+	signedIn("GET /", s.showNothing)
+	return s.guard(mux)
+}
+
+// mailboxRoutes are the pages of the mailboxes.
+func (s *Server) mailboxRoutes(signedIn, admin func(pattern string, h handler)) {
 	signedIn("GET /mailboxes", s.showMailboxes)
 	signedIn("GET /mailboxes/{id}", s.showMailbox)
 	signedIn("GET /mailboxes/{id}/ledger", s.showLedger)
@@ -125,35 +153,12 @@ func (s *Server) Handler() http.Handler {
 	admin("GET /mailboxes/{id}/transcript.txt", s.downloadTranscript)
 	admin("POST /mailboxes/{id}/transcript", s.beginTranscript)
 	admin("POST /mailboxes/{id}/transcript/end", s.endTranscript)
+	admin("GET /mailboxes/{id}/password", s.showPassword)
+	admin("POST /mailboxes/{id}/password", s.replacePassword)
 	admin("POST /mailboxes/{id}/pause", s.pauseMailbox)
 	admin("POST /mailboxes/{id}/resume", s.resumeMailbox)
 	admin("POST /mailboxes/{id}/remove", s.removeMailbox)
 	admin("POST /arrivals/{id}/retry", s.retryArrival)
-
-	signedIn("GET /health", s.showHealth)
-	signedIn("GET /guides", s.showGuides)
-	signedIn("GET /guides/{provider}", s.showGuide)
-	signedIn("GET /help", s.showHelp)
-	signedIn("GET /help/words", s.showWords)
-	signedIn("GET "+arriveAddress, s.showArrive)
-	signedIn("GET "+arriveAddress+"/{id}", s.showQuiet)
-	admin("GET /mailboxes/{id}/password", s.showPassword)
-	admin("POST /mailboxes/{id}/password", s.replacePassword)
-
-	admin("GET /restored", s.showRestored)
-	admin("POST /restored", s.forgetRestored)
-
-	signedIn("GET /settings", s.showSettings)
-	signedIn("POST /settings/password", s.changePassword)
-	signedIn("POST /settings/sessions/{id}/revoke", s.revokeSession)
-	admin("POST /settings/people", s.addPerson)
-	admin("POST /settings/people/{id}/disable", s.disablePerson)
-	admin("POST /settings/people/{id}/enable", s.enablePerson)
-	admin("POST /settings/tokens", s.createToken)
-	admin("POST /settings/tokens/{id}/revoke", s.revokeToken)
-
-	signedIn("GET /", s.showNothing)
-	return s.guard(mux)
 }
 
 func (s *Server) now() time.Time {

@@ -50,21 +50,38 @@ func (t *trip) clear(ctx context.Context) {
 	what := t.clearServer(ctx, mails)
 	t.row.Removed = what.left == nil
 	t.tell(ctx, RoundTripStep{Kind: RoundTripMail, OK: what.left == nil, Took: time.Since(since), Detail: what.words(), Fault: what.left})
-	if len(mails) == 1 {
-		return
+	if what.left == nil {
+		t.forget(ctx, mails[1:])
 	}
-	for _, m := range mails[1:] {
-		if m.row.Removed = what.left == nil; m.row.Removed {
-			if err := t.Store.SaveRoundTrip(ctx, m.row, true); err != nil && t.err == nil {
-				t.err = err
-			}
+}
+
+// lateAtMost is how long a mail is expected that has not come.
+const lateAtMost = 24 * time.Hour
+
+// forget notes that nothing is left of earlier round trips, and says so. A mail that
+// has not come may still do so.
+func (t *trip) forget(ctx context.Context, earlier []ownMail) {
+	n := 0
+	for _, m := range earlier {
+		hasCome := len(m.arrivals) > 0
+		if !hasCome && time.Since(m.row.BegunAt) < lateAtMost {
+			continue
+		}
+		if hasCome {
+			n++
+		}
+		m.row.Removed = true
+		if err := t.Store.SaveRoundTrip(ctx, m.row, true); err != nil && t.err == nil {
+			t.err = err
 		}
 	}
-	words := "1 earlier test mail that was left"
-	if n := len(mails) - 1; n > 1 {
-		words = fmt.Sprintf("%d earlier test mails that were left", n)
+	switch n {
+	case 0:
+	case 1:
+		t.tell(ctx, RoundTripStep{Kind: RoundTripEarlier, OK: true, Detail: "1 earlier test mail that was left."})
+	default:
+		t.tell(ctx, RoundTripStep{Kind: RoundTripEarlier, OK: true, Detail: fmt.Sprintf("%d earlier test mails that were left.", n)})
 	}
-	t.tell(ctx, RoundTripStep{Kind: RoundTripEarlier, OK: what.left == nil, Detail: words + ".", Fault: what.left})
 }
 
 // clearIssue deletes the issue that the mail has become.

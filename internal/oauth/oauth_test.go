@@ -61,10 +61,12 @@ func (p *provider) client() *Client {
 }
 
 // app is a registration at p.
-func (p *provider) app() App {
+func (p *provider) app() App { return appAt(p.URL) }
+
+func appAt(base string) App {
 	return App{
-		AuthorizeURL: p.URL + "/authorize", TokenURL: p.URL + "/token", DeviceURL: p.URL + "/device", RevokeURL: p.URL + "/revoke",
-		IntrospectURL: p.URL + "/introspect", UserInfoURL: p.URL + "/userinfo",
+		AuthorizeURL: base + "/authorize", TokenURL: base + "/token", DeviceURL: base + "/device", RevokeURL: base + "/revoke",
+		IntrospectURL: base + "/introspect", UserInfoURL: base + "/userinfo",
 		ClientID: "postroom-app", Secret: postroom.Hide("GOCSPX-9dk3LmQx7vTz2RwB"), RedirectURL: "https://postroom.example/oauth/callback",
 	}
 }

@@ -308,9 +308,17 @@ func nextInWords(f mailboxFlags, c *client, m api.Mailbox) string {
 		}
 		return fmt.Sprintf("%s works and is kept (id %s). Reading begins when Postroom runs: %s", m.Address, m.ID, serve)
 	case state == postroom.MailboxActive && m.Start == string(postroom.StartNow):
-		return fmt.Sprintf("%s is being read (id %s). What arrives from now on becomes an issue.", m.Address, m.ID)
+		return fmt.Sprintf("%s is being read (id %s). What arrives from now on becomes an issue.", m.Address, m.ID) + proofOffered(m)
 	case state == postroom.MailboxActive:
-		return fmt.Sprintf("%s is being read (id %s). What is there is brought in now.", m.Address, m.ID)
+		return fmt.Sprintf("%s is being read (id %s). What is there is brought in now.", m.Address, m.ID) + proofOffered(m)
 	}
 	return fmt.Sprintf("%s is kept (id %s), and being tried. “postroom mailbox show %s” says what comes of it.", m.Address, m.ID, m.Address)
+}
+
+// proofOffered says how it can be proven that mail becomes an issue.
+func proofOffered(m api.Mailbox) string {
+	if m.Outgoing == nil {
+		return ""
+	}
+	return " To prove it: postroom mailbox roundtrip " + m.Address
 }

@@ -53,7 +53,7 @@ func (c *Client) Discover(ctx context.Context, a App) (Metadata, error) {
 			continue
 		}
 		m := said.metadata()
-		if m.Issuer == "" || !a.isIssuer(m.Issuer) && !m.isForTenant(a.issuer()) {
+		if m.Issuer == "" || !a.isIssuer(m.Issuer) && !m.isOf(a.issuer()) {
 			return Metadata{}, &Refusal{Phase: PhaseDiscover, Status: said.status, Err: fmt.Errorf("%w: it calls itself %q", ErrIssuer, shorten(m.Issuer, maxShown))}
 		}
 		if m.TokenURL == "" {
@@ -65,10 +65,14 @@ func (c *Client) Discover(ctx context.Context, a App) (Metadata, error) {
 	return Metadata{}, first
 }
 
-// isForTenant says whether issuer is one of many that share this metadata, as those of
-// Microsoft's organisations do: theirs says {tenantid}.
-func (m Metadata) isForTenant(issuer string) bool {
-	return strings.Contains(m.Issuer, "{tenantid}") && App{Issuer: m.Issuer}.isIssuer(issuer)
+// isOf says whether m is that of issuer, though it is written otherwise: with a slash at
+// its end, which people forget, or with {tenantid} where one of many organisations stands
+// (Microsoft's share their metadata).
+func (m Metadata) isOf(issuer string) bool {
+	if strings.Contains(m.Issuer, "{tenantid}") {
+		return App{Issuer: m.Issuer}.isIssuer(issuer)
+	}
+	return m.Issuer != "" && strings.TrimSuffix(m.Issuer, "/") == strings.TrimSuffix(issuer, "/")
 }
 
 // wellKnown are the places where an issuer's metadata may be.
@@ -123,7 +127,7 @@ func (m Metadata) Fill(a App) App {
 			*one.to = one.from
 		}
 	}
-	if m.isForTenant(a.issuer()) { // whichever signs in, says so in the ID token
+	if m.isOf(a.issuer()) { // letter by letter as ID tokens will have it
 		a.Issuer = m.Issuer
 	}
 	a.ReturnsIssuer = a.ReturnsIssuer || m.ReturnsIssuer

@@ -77,6 +77,18 @@ func TestMetadataFillsARegistration(t *testing.T) {
 	}
 }
 
+// A slash too few is what people write; the provider's own spelling counts from then on.
+func TestASlashAtTheEndOfAnIssuer(t *testing.T) {
+	var p *provider
+	p = provide(t, func(w http.ResponseWriter, r *http.Request) {
+		says(200, "application/json", `{"issuer":"`+p.URL+`/","token_endpoint":"`+p.URL+`/t"}`)(w, r)
+	})
+	m, err := p.client().Discover(context.Background(), App{Issuer: p.URL})
+	if err != nil || m.Fill(App{Issuer: p.URL}).Issuer != p.URL+"/" {
+		t.Errorf("issuer = %q, %v", m.Fill(App{Issuer: p.URL}).Issuer, err)
+	}
+}
+
 // Microsoft's metadata for many organisations has a place for the one that signs in.
 func TestMetadataForManyOrganisations(t *testing.T) {
 	var p *provider

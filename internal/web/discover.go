@@ -82,6 +82,9 @@ func (s *Server) discoverFor(w http.ResponseWriter, r *http.Request, by visitor,
 	if isUntouched(values) && chosen.any() {
 		chosen.fill(values)
 		view.Rows, view.Filled, view.Same = nil, true, true
+		if view.Look = chosen.needLook(); view.Look {
+			view.Tone = "wait"
+		}
 	}
 	return s.answerForm(w, r, by, idText(id), formSays{Found: &view}, nil)
 }

@@ -66,7 +66,17 @@ func (l *liveTests) add(t *liveTest, now time.Time) (id string) {
 		l.dropOldest(func(*liveTest) bool { return true })
 	}
 	l.tests[id] = t
+	time.AfterFunc(testWaits, func() { l.forget(id) })
 	return id
+}
+
+// forget lets go of a test that nobody came for, and of the password in it.
+func (l *liveTests) forget(id string) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if t := l.tests[id]; t != nil && t.run != nil {
+		delete(l.tests, id)
+	}
 }
 
 func (t *liveTest) isOver(now time.Time) bool {

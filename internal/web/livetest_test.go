@@ -8,6 +8,7 @@ import (
 	"regexp"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/postroom/postroom"
@@ -128,6 +129,24 @@ func TestTestsAreBounded(t *testing.T) {
 	if n := tests.count(7); n > testsOfOne {
 		t.Errorf("one session keeps %d tests, want %d at most", n, testsOfOne)
 	}
+}
+
+func TestATestThatNobodyCameForIsForgotten(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var tests liveTests
+		tests.add(&liveTest{session: 1, place: "form", run: noRun}, time.Now())
+		running := tests.add(&liveTest{session: 2, place: "form", run: noRun}, time.Now())
+		if _, ok := tests.begin(running, 2, time.Now(), func() {}); !ok {
+			t.Fatal("it does not begin")
+		}
+		time.Sleep(testWaits + time.Second)
+		synctest.Wait()
+		tests.mu.Lock()
+		defer tests.mu.Unlock()
+		if len(tests.tests) != 1 || tests.tests[running] == nil {
+			t.Errorf("%d tests are kept, want the one that runs", len(tests.tests))
+		}
+	})
 }
 
 func noRun(context.Context, func(mailbox.Step)) (mailbox.Report, error) {

@@ -35,6 +35,7 @@ func TestPagesFit(t *testing.T) {
 		"issue": "/issues/61", "formatted": "/issues/62", "longest": "/issues/63", "unbreakable": "/issues/64",
 		"mailboxes": "/mailboxes", "mailbox": "/mailboxes/" + support.ID.String(), "refused": "/mailboxes/3", "delayed": "/mailboxes/4",
 		"arrivals": "/mailboxes/" + support.ID.String() + "/arrivals?state=quarantined",
+		"test":     "/mailboxes/" + support.ID.String() + "/test",
 		"connect":  "/mailboxes/new", "mailbox-settings": "/mailboxes/" + support.ID.String() + "/settings",
 		"rescan": "/mailboxes/" + support.ID.String() + "/rescan/found", "import": importAddress,
 		"settings": "/settings", "not-here": "/nothing",

@@ -84,6 +84,10 @@ func Dial(ctx context.Context, e Endpoint) (net.Conn, error) {
 func StartTLS(ctx context.Context, conn net.Conn, e Endpoint) (net.Conn, error) {
 	ctx, cancel := context.WithTimeout(ctx, e.WithDefaults().ConnectTimeout)
 	defer cancel()
+	if err := conn.SetDeadline(time.Time{}); err != nil { // that of the last command is over
+		conn.Close()
+		return nil, &Refusal{Phase: PhaseStartTLS, Err: err}
+	}
 	return e.handshake(ctx, conn, PhaseStartTLS)
 }
 

@@ -290,7 +290,7 @@ func (tr trouble) meet(t *testing.T, p postroom.Protocol, trusted string) (Repor
 	}
 	m := plain()
 	m.Incoming.ServerSettings, m.Incoming.Protocol, m.Incoming.Folders = server, p, []string{"INBOX"}
-	m.Incoming.ConnectTimeout, m.Incoming.AuthTimeout = 400*time.Millisecond, 400*time.Millisecond
+	m.Incoming.ConnectTimeout, m.Incoming.AuthTimeout = 800*time.Millisecond, 800*time.Millisecond
 	side := IncomingSide
 	if p == postroom.SMTP {
 		m.Incoming.ServerSettings, m.Incoming.Protocol = postroom.ServerSettings{Host: "imap.example.net", Port: 993, TLS: postroom.TLSImplicit}, postroom.IMAP

@@ -4,6 +4,7 @@ import (
 	"context"
 	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -11,12 +12,16 @@ import (
 
 	"github.com/postroom/postroom"
 	"github.com/postroom/postroom/internal/diagnose"
+	"github.com/postroom/postroom/internal/provider"
 	"github.com/postroom/postroom/internal/store"
 )
 
 func admin() postroom.Viewer { return postroom.Viewer{User: 1, Role: postroom.RoleAdmin} }
 
-func explainer() Explainer { return Explainer{Catalogue: &diagnose.Catalogue{}} }
+// explainer reads what it knows once for all tests.
+var explainer = sync.OnceValue(func() Explainer {
+	return Explainer{Catalogue: &diagnose.Catalogue{}, Presets: &provider.Presets{}}
+})
 
 // newDesk is a desk on an empty database whose vault only turns secrets round.
 func newDesk(t *testing.T) (*Desk, *int) {

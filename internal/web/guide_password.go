@@ -117,9 +117,7 @@ func (s *Server) tryPassword(w http.ResponseWriter, r *http.Request, by visitor,
 			return end, err
 		}
 		if !report.OK {
-			// A server that cannot be asked now says nothing about the password.
-			f := report.Fault()
-			end.Keep = f != nil && f.Kind != postroom.NeedsSignIn
+			end.Keep = keepWords(report)
 			return end, nil
 		}
 		end.To, err = s.keepPassword(ctx, by, m.ID, c)
@@ -141,6 +139,22 @@ func (s *Server) tryPassword(w http.ResponseWriter, r *http.Request, by visitor,
 	}
 	p.Form.Report = &end
 	return s.renderPassword(w, r, http.StatusUnprocessableEntity, p)
+}
+
+// keepWords say why a password can be kept though not everything works with it; empty
+// where reading refuses it.
+func keepWords(report mailbox.Report) string {
+	words := "Reading works with it, sending does not. The old one is still kept."
+	for _, step := range report.Steps {
+		switch {
+		case step.Fault == nil || step.Kind.IsOutgoing():
+		case step.Fault.Kind == postroom.NeedsSignIn:
+			return ""
+		default: // a server that cannot be asked now says nothing about the password
+			words = "The test did not get as far as the password, so nobody knows yet whether it is right. The old one is still kept."
+		}
+	}
+	return words
 }
 
 // keepPassword replaces the password of a mailbox, and says where its page shows what

@@ -13,6 +13,7 @@ import (
 	"github.com/chromedp/chromedp"
 
 	"github.com/postroom/postroom"
+	"github.com/postroom/postroom/internal/mailbox"
 	"github.com/postroom/postroom/internal/simulator"
 	"github.com/postroom/postroom/internal/testbed"
 )
@@ -175,4 +176,21 @@ func TestAGuideRemembersWhatIsDone(t *testing.T) {
 	do(t, ctx, chromedp.SendKeys("#new-password", "!\t"))
 	wait(t, ctx, "it does not", `document.querySelector("#new-password-words").innerText.includes("This looks like your normal password, which Gmail no longer accepts from programs.")`)
 	complaints.fail(t)
+}
+
+func TestAPasswordThatOnlyReadsCanBeKept(t *testing.T) {
+	refused := &postroom.Fault{Kind: postroom.NeedsSignIn}
+	away := &postroom.Fault{Kind: postroom.Delayed}
+	for name, test := range map[string]struct {
+		steps []mailbox.Step
+		want  string
+	}{
+		"reading refuses it":           {[]mailbox.Step{{Kind: mailbox.StepSignIn, Fault: refused}, {Kind: mailbox.StepOutgoingSignIn, Fault: refused}}, ""},
+		"only sending refuses it":      {[]mailbox.Step{{Kind: mailbox.StepSignIn, OK: true}, {Kind: mailbox.StepOutgoingSignIn, Fault: refused}}, "Reading works with it, sending does not."},
+		"the server cannot be reached": {[]mailbox.Step{{Kind: mailbox.StepConnection, Fault: away}}, "The test did not get as far as the password"},
+	} {
+		if got := keepWords(mailbox.Report{Steps: test.steps}); !strings.HasPrefix(got, test.want) || (got == "") != (test.want == "") {
+			t.Errorf("%s: %q, want %q", name, got, test.want)
+		}
+	}
 }

@@ -1135,8 +1135,8 @@ func testEnding(e testEnd) templ.Component {
 				return templ_7745c5c3_Err
 			}
 		}
-		if e.Keep {
-			templ_7745c5c3_Err = keepAllTheSame().Render(ctx, templ_7745c5c3_Buffer)
+		if e.Keep != "" {
+			templ_7745c5c3_Err = keepAllTheSame(e.Keep).Render(ctx, templ_7745c5c3_Buffer)
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}

@@ -69,7 +69,7 @@ type testEnd struct {
 	Advice   []adviceView
 	Known    *folderList // the folders that the server lists; nil: it was not asked
 	Beside   []besideView
-	Keep     bool   // the password that was tried can be kept all the same
+	Keep     string // why the password that was tried can be kept all the same; empty: it cannot
 	To       string // where the page goes now, for what was tried is kept; empty: it stays
 	Lost     bool   // the connection broke, and nobody knows
 }

@@ -268,6 +268,8 @@
 		}
 	}
 	document.addEventListener("input", (event) => {
+		const wrong = event.target.id && one(`p.wrong#wrong-${CSS.escape(event.target.id)}`);
+		if (wrong) wrong.replaceChildren(); // it was about what stood there before
 		const form = event.target.form;
 		if (form && form.dataset.keep) remember(form);
 	});

@@ -209,3 +209,48 @@ func TestSomebodyConnectsGmailByFollowingThePages(t *testing.T) {
 	b.do(chromedp.Click(chromedp.CSS(`.rail a[href="/issues"]`)), chromedp.WaitVisible("a.row"))
 	b.sees("it is an issue", `document.querySelector("a.row").innerText.includes("Are you open today?")`)
 }
+
+// A mailbox whose app password was deleted at Google says so, and a new one brings in
+// what arrived meanwhile: from the page of health, by the guide, with the numbers.
+func TestANewAppPasswordBringsInTheGap(t *testing.T) {
+	b := browse(t)
+	google, presets := pretendGmail(t)
+	withPassword := func(password string) {
+		t.Helper()
+		if err := google.SetGoogle(gmailAddress, simulator.Google{TwoStep: true, AppPasswords: []string{password}}); err != nil {
+			t.Fatal(err)
+		}
+		google.Disconnect(gmailAddress)
+	}
+	deliver := func(name string) {
+		t.Helper()
+		letter := "From: tom@example.org\r\nTo: " + gmailAddress + "\r\nSubject: " + name + "\r\nMessage-ID: <" + name + "@example.org>\r\nMIME-Version: 1.0\r\n\r\nx\r\n"
+		if _, err := google.Append(gmailAddress, "INBOX", []byte(letter), time.Time{}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	link := serveWith(t, presets)
+	withPassword(appPassword)
+	b.do(chromedp.EmulateViewport(1100, 760), chromedp.Navigate(link), chromedp.WaitReady("#issues"))
+	home := answer[string](b, `location.origin`)
+	b.do(chromedp.Navigate(home+"/mailboxes/new"), chromedp.SendKeys("#address", gmailAddress), chromedp.KeyEvent("\t"))
+	b.sees("the server is found", `document.querySelector('[name="incoming.host"]').value === "localhost"`)
+	b.do(chromedp.SendKeys("#credential-password", appPassword), chromedp.Click(chromedp.CSS("button[data-save]")))
+	b.sees("the mailbox is being read", `location.pathname === "/mailboxes/1" && document.querySelector("#mailbox-state").innerText.includes("Reading")`)
+	deliver("before")
+	b.sees("the first mail has come", `!document.querySelector("#mailbox-state").innerText.includes("none yet")`)
+
+	// Somebody deletes the app password there, and mail goes on arriving.
+	withPassword("qrst uvwx yzab cdef")
+	for _, name := range []string{"one", "two", "three"} {
+		deliver(name)
+	}
+	b.do(chromedp.Navigate(home + "/health"))
+	b.sees("health says what is wrong, by itself", `document.querySelector("#health").innerText.includes("The mailbox is not being read.")`)
+	b.do(chromedp.Click(chromedp.CSS(`#health a.button.next[href^="/guides/gmail"]`)))
+	b.sees("the guide ends with a field", `!!document.querySelector("#step-paste #new-password")`)
+	b.do(chromedp.SendKeys("#new-password", "qrst uvwx yzab cdef"), chromedp.KeyEvent("\r"))
+	b.sees("what arrived meanwhile is counted", `location.pathname === "/mailboxes/1" && document.querySelector("#gap").innerText.includes("3 mails that arrived meanwhile are here.")`)
+	b.sees("the mailbox is being read again", `document.querySelector("#mailbox-state").innerText.includes("Reading.")`)
+	b.sees("the ledger accounts for everything", `document.querySelector("#ledger").innerText.includes("All 4 messages are accounted for")`)
+}

@@ -28,6 +28,9 @@ type App struct {
 	RevokeURL     string // RFC 7009; empty: not offered
 	IntrospectURL string // RFC 7662; empty: not offered
 	UserInfoURL   string // OpenID Connect Core section 5.3; empty: not offered
+	// ConsentURL is where an administrator allows the app for everybody (Microsoft's
+	// /v2.0/adminconsent); empty: not offered.
+	ConsentURL string
 
 	Tenant   string // fills {tenant}: an id, a domain, or what stands for many, such as "organizations"
 	ClientID string

@@ -24,7 +24,7 @@ type Ask struct {
 type Begun struct {
 	Address  string
 	State    postroom.Secret
-	Verifier postroom.Secret
+	Verifier postroom.Secret // empty: no code is asked for
 	Nonce    postroom.Secret // empty: OpenID is not used
 }
 
@@ -72,6 +72,29 @@ func (a App) Begin(ask Ask) (Begun, error) {
 		query.Set("nonce", b.Nonce.Reveal())
 	}
 	to.RawQuery = query.Encode()
+	b.Address = to.String()
+	return b, nil
+}
+
+// AskAdmin makes the address at which an administrator allows the app for everybody, as
+// Microsoft has it. The browser comes back with Return.Allowed instead of a code. A link
+// to it may be sent: what it holds is no secret but the state.
+func (a App) AskAdmin(scopes []string) (Begun, error) {
+	if a.ConsentURL == "" {
+		return Begun{}, notOffered("consent of an administrator")
+	}
+	if a.ClientID == "" {
+		return Begun{}, &AppError{"client_id", "is missing"}
+	}
+	to, err := a.address("consent_url", a.ConsentURL)
+	if err != nil {
+		return Begun{}, err
+	}
+	if _, err := a.address("redirect_url", a.RedirectURL); err != nil {
+		return Begun{}, err
+	}
+	b := Begun{State: postroom.Hide(rand.Text())}
+	to.RawQuery = url.Values{"client_id": {a.ClientID}, "redirect_uri": {a.RedirectURL}, "scope": {strings.Join(scopes, " ")}, "state": {b.State.Reveal()}}.Encode()
 	b.Address = to.String()
 	return b, nil
 }

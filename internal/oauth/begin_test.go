@@ -182,6 +182,41 @@ func TestMixedUpProvidersGetNoCode(t *testing.T) {
 	}
 }
 
+// As Microsoft describes its endpoint for administrators.
+func TestAnAdministratorAllowsAnApp(t *testing.T) {
+	a := appAt("https://login.example")
+	if _, err := a.AskAdmin(nil); !errors.Is(err, ErrNotOffered) {
+		t.Errorf("without an address: %v", err)
+	}
+	a.ConsentURL, a.Tenant, a.Secret = "https://login.microsoftonline.com/{tenant}/v2.0/adminconsent", "organizations", postroom.Secret{}
+	b, err := a.AskAdmin([]string{"https://outlook.office.com/IMAP.AccessAsUser.All", "offline_access"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := "https://login.microsoftonline.com/organizations/v2.0/adminconsent?client_id=postroom-app&redirect_uri=https%3A%2F%2Fpostroom.example%2Foauth%2Fcallback&scope=https%3A%2F%2Foutlook.office.com%2FIMAP.AccessAsUser.All+offline_access&state=" + b.State.Reveal()
+	if b.Address != want || b.State.IsEmpty() || !b.Verifier.IsEmpty() {
+		t.Errorf("address = %s, want %s", b.Address, want)
+	}
+	r, err := ReadPasted("http://localhost/cb?admin_consent=True&tenant=" + contoso + "&scope=x&state=s")
+	if err != nil || !r.Allowed || r.Tenant != contoso || a.Check(r) != nil {
+		t.Errorf("return = %+v, %v", r, err)
+	}
+	if _, err := new(Client).Exchange(context.Background(), a, r, postroom.Hide("v"), nil); !errors.Is(err, ErrReturn) {
+		t.Errorf("there is no code to exchange: %v", err)
+	}
+	r, err = ReadPasted("?error=permission_denied&error_description=The+admin+canceled+the+request&admin_consent=True&state=s")
+	if err != nil || r.Allowed || r.Refusal == nil || r.Refusal.Code != "permission_denied" {
+		t.Errorf("return = %+v, %v", r, err)
+	}
+	r, err = ReadPasted("?code=c&admin_consent=True&state=s")
+	if err != nil || r.Allowed || r.Code.IsEmpty() {
+		t.Errorf("return = %+v, %v", r, err)
+	}
+	if _, err := ReadPasted("?admin_consent=False&state=s"); !errors.Is(err, ErrReturn) {
+		t.Errorf("neither allowed nor refused: %v", err)
+	}
+}
+
 func TestPastedAddresses(t *testing.T) {
 	for _, text := range []string{
 		"http://127.0.0.1:8080/oauth/callback?state=s&code=4%2F0A&scope=https://mail.google.com/",

@@ -58,7 +58,7 @@ func FuzzReturn(f *testing.F) {
 		if err != nil {
 			return
 		}
-		if r.State.IsEmpty() || r.Code.IsEmpty() == (r.Refusal == nil) || !isVisible(r.Code.Reveal()) {
+		if r.State.IsEmpty() || r.Code.IsEmpty() == (r.Refusal == nil) != r.Allowed || !isVisible(r.Code.Reveal()) {
 			t.Errorf("return = %q %q %v", r.State.Reveal(), r.Code.Reveal(), r.Refusal)
 		}
 		if err := (App{Issuer: "https://login.example"}).Check(r); err != nil && strings.ContainsAny(err.Error(), "\x00\n\r\x1b") {

@@ -34,6 +34,23 @@ type Grant struct {
 	ScopesSaid bool
 }
 
+// Missing are those of needed that were not granted, as where somebody has left a box
+// empty. What asks for tokens and names instead of access (OpenID Connect Core sections
+// 5.4 and 11) is not missed: Microsoft never lists offline_access, Google writes email in
+// another way. Letters' case does not count; Microsoft changes it.
+func (g Grant) Missing(needed []string) []string {
+	var missing []string
+	for _, scope := range needed {
+		has := func(granted string) bool { return strings.EqualFold(granted, scope) }
+		if g.ScopesSaid && !slices.Contains(aboutTokens, scope) && !slices.ContainsFunc(g.Scopes, has) {
+			missing = append(missing, scope)
+		}
+	}
+	return missing
+}
+
+var aboutTokens = []string{"openid", "offline_access", "profile", "email", "address", "phone"}
+
 // Exchange turns the code that the browser came back with into a grant (RFC 6749 section
 // 4.1.3, RFC 7636 section 4.5). A code works once: what fails is begun anew. scopes are
 // those that were asked for.
@@ -53,7 +70,8 @@ func (c *Client) Exchange(ctx context.Context, a App, r Return, verifier postroo
 }
 
 // Refresh asks for a new access token (RFC 6749 section 6). With no scopes the provider
-// is asked for all that were granted; with some, for no more than those.
+// is asked for all that were granted, and Grant.Scopes is empty where it does not list
+// them: they are as before. With some, it is asked for no more than those.
 func (c *Client) Refresh(ctx context.Context, a App, refresh postroom.Secret, scopes []string) (Grant, error) {
 	if refresh.IsEmpty() {
 		return Grant{}, errors.New("there is no refresh token")

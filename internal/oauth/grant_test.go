@@ -262,3 +262,21 @@ func TestRetryAfter(t *testing.T) {
 		t.Errorf("refusal = %+v, want 30 seconds", r)
 	}
 }
+
+func TestScopesThatAreMissing(t *testing.T) {
+	needed := []string{"openid", "email", "offline_access", "https://outlook.office.com/IMAP.AccessAsUser.All", "https://outlook.office.com/SMTP.Send"}
+	tests := map[string]struct {
+		grant Grant
+		want  string
+	}{
+		"all":                 {Grant{ScopesSaid: true, Scopes: []string{"https://outlook.office.com/smtp.send", "https://outlook.office.com/IMAP.AccessAsUser.All"}}, ""},
+		"one is not":          {Grant{ScopesSaid: true, Scopes: []string{"openid", "https://outlook.office.com/SMTP.Send"}}, "https://outlook.office.com/IMAP.AccessAsUser.All"},
+		"nothing was granted": {Grant{ScopesSaid: true}, "https://outlook.office.com/IMAP.AccessAsUser.All https://outlook.office.com/SMTP.Send"},
+		"nothing was said":    {Grant{}, ""},
+	}
+	for name, test := range tests {
+		if got := strings.Join(test.grant.Missing(needed), " "); got != test.want {
+			t.Errorf("%s: %q, want %q", name, got, test.want)
+		}
+	}
+}

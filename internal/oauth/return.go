@@ -13,8 +13,12 @@ import (
 // 4.1.2.1). Whose sign-in it is, its state says; whether to believe it, App.Check.
 type Return struct {
 	State  postroom.Secret
-	Code   postroom.Secret // empty: refused
+	Code   postroom.Secret // empty: refused, or allowed
 	Issuer string          // RFC 9207; empty: not said
+	// Allowed: an administrator has allowed the app for everybody in Tenant, and there is
+	// no code (App.AskAdmin).
+	Allowed bool
+	Tenant  string // empty: not said
 	// Refusal is what the provider, or the person who should have signed in, said
 	// instead; nil: there is a code.
 	Refusal *Refusal
@@ -44,10 +48,14 @@ func ReadReturn(query url.Values) (Return, error) {
 	}
 	r := Return{State: postroom.Hide(query.Get("state")), Code: postroom.Hide(query.Get("code")), Issuer: query.Get("iss")}
 	refused := query.Get("error")
+	r.Allowed = strings.EqualFold(query.Get("admin_consent"), "true") && refused == "" && r.Code.IsEmpty()
+	if tenant := query.Get("tenant"); r.Allowed && tenantShape.MatchString(tenant) {
+		r.Tenant = tenant
+	}
 	switch {
 	case r.State.IsEmpty():
 		return Return{}, fmt.Errorf("%w: no state", ErrReturn)
-	case r.Code.IsEmpty() == (refused == ""):
+	case r.Code.IsEmpty() == (refused == "") && !r.Allowed:
 		return Return{}, fmt.Errorf("%w: neither or both of a code and an error", ErrReturn)
 	case refused != "":
 		fields := map[string]any{}

@@ -105,7 +105,7 @@ func (s *Server) replacePassword(w http.ResponseWriter, r *http.Request, by visi
 // keeps the password when everything works with it.
 func (s *Server) tryPassword(w http.ResponseWriter, r *http.Request, by visitor, m postroom.Mailbox, p passwordPage, c, tried mailbox.Credential) error {
 	page := testOf(m, mailbox.BothSides)
-	page.Mailbox = m.ID.String()
+	page.Mailbox, page.At = m.ID.String(), "/mailboxes/"+m.ID.String()+"/password"
 	run := func(ctx context.Context, progress func(mailbox.Step)) (mailbox.Report, error) {
 		return s.Mailboxes.Test(ctx, by.Viewer, m, tried, mailbox.TestOptions{Progress: progress})
 	}
@@ -123,7 +123,7 @@ func (s *Server) tryPassword(w http.ResponseWriter, r *http.Request, by visitor,
 		end.To, err = s.keepPassword(ctx, by, m.ID, c)
 		return end, err
 	}
-	if _, ok := isHTMX(r); ok {
+	if !isAtOnce(r) {
 		watched := s.startTest(by, &liveTest{place: "password " + page.Mailbox, watched: page, mailbox: m, run: run, through: through})
 		p.Form.Live = &watched
 		return s.renderPassword(w, r, http.StatusOK, p)

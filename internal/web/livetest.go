@@ -171,7 +171,7 @@ func (s *Server) watchTest(w http.ResponseWriter, r *http.Request, by visitor) e
 	id := r.PathValue("id")
 	t, ok := s.tests.begin(id, by.Session.ID, s.now(), cancel)
 	if !ok {
-		s.tellEnd(r.Context(), &out, id, by)
+		s.tellEnd(r.Context(), &out, id, local(r.FormValue("at")), by)
 		return nil
 	}
 	var stopping sync.WaitGroup
@@ -206,12 +206,12 @@ func (s *Server) watchTest(w http.ResponseWriter, r *http.Request, by visitor) e
 }
 
 // tellEnd tells how a test ended that does not wait any more.
-func (s *Server) tellEnd(ctx context.Context, out *stream, id string, by visitor) {
+func (s *Server) tellEnd(ctx context.Context, out *stream, id, at string, by visitor) {
 	t, ok := s.tests.find(id, by.Session.ID, s.now())
 	if ok && t.end != nil {
 		out.send(ctx, "part", testThrough(*t.end))
 	} else {
-		out.send(ctx, "part", testThrough(testEnd{testPage: testPage{ID: id}, Lost: true}))
+		out.send(ctx, "part", testThrough(testEnd{testPage: testPage{ID: id, At: at}, Lost: true}))
 	}
 	out.send(ctx, "end", nothing())
 }

@@ -45,11 +45,11 @@ func (s *Server) testForm(w http.ResponseWriter, r *http.Request, by visitor, id
 		return s.answerForm(w, r, by, idText(id), formSays{}, err)
 	}
 	side, page := sideOf(r), testOf(m, sideOf(r))
-	page.Fill = formAt(idText(id), "fill")
+	page.Fill, page.At = formAt(idText(id), "fill"), formAt(idText(id), "test")
 	run := func(ctx context.Context, progress func(mailbox.Step)) (mailbox.Report, error) {
 		return s.Mailboxes.Test(ctx, by.Viewer, m, c, mailbox.TestOptions{Side: side, Progress: progress})
 	}
-	if _, ok := isHTMX(r); ok {
+	if !isAtOnce(r) {
 		watched := s.startTest(by, &liveTest{place: "form " + idText(id), watched: page, mailbox: m, run: run, through: func(page testPage, report mailbox.Report, err error) (testEnd, error) {
 			return s.endOf(by, page, m, report, err)
 		}})

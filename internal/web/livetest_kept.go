@@ -69,11 +69,11 @@ func (s *Server) verifyMailbox(w http.ResponseWriter, r *http.Request, by visito
 		}
 	}
 	page := testOf(m, side)
-	page.Mailbox = m.ID.String()
+	page.Mailbox, page.At = m.ID.String(), "/mailboxes/"+m.ID.String()+"/verify"
 	run := func(ctx context.Context, progress func(mailbox.Step)) (mailbox.Report, error) {
 		return s.Mailboxes.TestSaved(ctx, by.Viewer, m.ID, mailbox.TestOptions{Side: side, Progress: progress})
 	}
-	if _, ok := isHTMX(r); ok {
+	if !isAtOnce(r) {
 		watched := s.startTest(by, &liveTest{place: "mailbox " + page.Mailbox, watched: page, mailbox: m, run: run, through: func(page testPage, report mailbox.Report, err error) (testEnd, error) {
 			return s.endOf(by, page, m, report, err)
 		}})
@@ -85,6 +85,9 @@ func (s *Server) verifyMailbox(w http.ResponseWriter, r *http.Request, by visito
 		return err
 	}
 	end := s.viewEnd(by, page, m, report)
+	if _, ok := isHTMX(r); ok {
+		return s.render(w, r, http.StatusOK, testReport(end))
+	}
 	p := s.keptTestPage(by, m, side)
 	p.End = &end
 	return s.render(w, r, http.StatusOK, keptTestView(p))

@@ -15,7 +15,7 @@ import (
 	"github.com/postroom/postroom/internal/mailbox"
 )
 
-var streamOfTest = regexp.MustCompile(`/tests/[A-Z0-9]+`)
+var streamOfTest = regexp.MustCompile(`/tests/[A-Z0-9]+\?at=[%A-Za-z0-9]+`)
 
 // live posts a form as htmx does, listens to the test that it starts, and returns the
 // page and all that the test told.
@@ -64,6 +64,12 @@ func TestATestRunsOnceAndForItsOwnSession(t *testing.T) {
 			t.Errorf("%s tells:\n%s", name, got.body)
 		}
 	}
+	b.get("/tests/NOTHERE?at=%2Fmailboxes%2Ftest").has(t, http.StatusOK, `hx-post="/mailboxes/test"`, "Show all steps at once")
+	if got := b.get("/tests/NOTHERE?at=https%3A%2F%2Fevil.example"); strings.Contains(got.body, "evil.example") {
+		t.Errorf("a test leads to another site:\n%s", got.body)
+	}
+	typed.Set("at_once", "yes")
+	b.post("/mailboxes/test", typed, "HX-Request", "true").has(t, http.StatusOK, "It does not work yet.", "Find the server")
 	b.get(second).has(t, http.StatusOK, "It does not work yet.")
 	b.get(second).has(t, http.StatusOK, "It does not work yet.", "event: end") // as it was: it does not run again
 	agent := o.browser(o.user("bob@example.net", "Bob", postroom.RoleAgent))

@@ -3,6 +3,7 @@ package web
 import (
 	"crypto/sha256"
 	"fmt"
+	"net/http"
 	"net/url"
 	"slices"
 	"strconv"
@@ -18,6 +19,7 @@ type testPage struct {
 	ID       string // of the live test; empty: it was made without one
 	Mailbox  string // whose kept settings are tested; empty: those of a form beside it
 	Fill     string // where that form takes a value that is advised
+	At       string // where the test was asked for
 	Incoming testColumn
 	Outgoing testColumn
 	Now      string // the last step in words, for who cannot see it
@@ -270,6 +272,19 @@ func sideWords(m postroom.Mailbox, side mailbox.Side) string {
 		words += ", port " + strconv.Itoa(server.Port)
 	}
 	return words + " (C: Postroom, S: the server)"
+}
+
+// stream is where the page listens. Another node than the one that was asked knows
+// nothing of the test; it then offers to make it at once, where it was asked for.
+func (p testPage) stream() string {
+	return "/tests/" + p.ID + "?" + url.Values{"at": {p.At}}.Encode()
+}
+
+// isAtOnce says whether a test is made before its page is answered: without scripts,
+// and where no node could be listened to.
+func isAtOnce(r *http.Request) bool {
+	_, scripts := isHTMX(r)
+	return !scripts || r.PostFormValue("at_once") != ""
 }
 
 // settingsWith is the page with the settings of a mailbox in which one field has

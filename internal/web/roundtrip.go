@@ -3,6 +3,7 @@ package web
 import (
 	"context"
 	"fmt"
+	"hash/fnv"
 	"net/http"
 
 	"github.com/postroom/postroom"
@@ -17,6 +18,7 @@ type roundTripView struct {
 	Keep    bool // as it was ticked
 	Made    bool // there was one lately
 	Running bool
+	Version string // of what is said, so that it is said once
 	Tone    string
 	Icon    string
 	Words   string
@@ -49,10 +51,21 @@ func (s *Server) roundTripView(ctx context.Context, by visitor, m postroom.Mailb
 	for _, step := range last.Steps {
 		v.Steps = append(v.Steps, s.viewRoundTripStep(by, m, step))
 	}
+	v.Version = roundTripVersion(last)
 	if last.OK && last.Kept {
 		v.Issue, v.Number = last.Issue.String(), fmt.Sprint(last.Number)
 	}
 	return v, nil
+}
+
+// roundTripVersion differs where something else is said of a round trip.
+func roundTripVersion(r mailbox.RoundTrip) string {
+	sum := fnv.New32a()
+	fmt.Fprint(sum, r.MessageID, r.Running)
+	for _, step := range r.Steps {
+		fmt.Fprint(sum, step.Kind, step.Running, step.OK, step.Detail, step.Fault != nil)
+	}
+	return fmt.Sprintf("%08x", sum.Sum32())
 }
 
 // roundTripWords say what a round trip has proven.
@@ -89,6 +102,10 @@ func (s *Server) showRoundTrip(w http.ResponseWriter, r *http.Request, by visito
 		return err
 	}
 	if target, _ := isHTMX(r); target == "roundtrip" {
+		if seen := r.FormValue("seen"); seen != "" && seen == p.Version {
+			w.WriteHeader(http.StatusNoContent) // the part stays as it is
+			return nil
+		}
 		return s.render(w, r, http.StatusOK, roundTripSteps(p.roundTripView))
 	}
 	return s.render(w, r, http.StatusOK, roundTripPageView(p))

@@ -91,6 +91,16 @@ func TestARoundTripFromThePage(t *testing.T) {
 	if n := len(support.provider.Messages("support@example.net", "INBOX")); n != 0 {
 		t.Errorf("%d mails are left on the server", n)
 	}
+	// Whoever has heard it already is not told again.
+	last, _, err := o.pages.Mailboxes.LastRoundTrip(t.Context(), postroom.Viewer{User: o.admin.ID, Role: postroom.RoleAdmin}, support.ID)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for seen, status := range map[string]int{roundTripVersion(last): http.StatusNoContent, "12345678": http.StatusOK} {
+		if a := b.get(at+"/roundtrip?seen="+seen, "HX-Request", "true", "HX-Target", "roundtrip"); a.status != status {
+			t.Errorf("to whoever has heard %s it answers %d, want %d", seen, a.status, status)
+		}
+	}
 	support.gate <- struct{}{}
 	b.post(at+"/roundtrip", url.Values{"keep": {"1"}}, "HX-Request", "true").has(t, http.StatusOK, "A mail to this mailbox becomes an issue.", "Look at issue 2")
 	b.get(at).has(t, http.StatusOK, "Look at issue 2", "Try it again")

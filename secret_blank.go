@@ -22,27 +22,50 @@ import (
 // whole text is blanked. Half a secret that is only a word of every mail server, as in
 // “password2026”, stays.
 func (s Secret) Blank(text, mark string, wrappings ...string) string {
+	return s.Blanker(mark, wrappings...)(text)
+}
+
+// Blanker returns what [Secret.Blank] does, for whoever does it often. It is safe for
+// concurrent use.
+func (s Secret) Blanker(mark string, wrappings ...string) func(text string) string {
 	secret := s.Reveal()
-	if secret == "" || text == "" {
-		return text
-	}
-	if utf8.RuneCountInString(secret) <= 3 {
-		if slices.Contains(strings.FieldsFunc(text, isBetweenWords), secret) {
-			return mark
+	switch n := utf8.RuneCountInString(secret); {
+	case n == 0:
+		return func(text string) string { return text }
+	case n <= 3:
+		return func(text string) string {
+			if slices.Contains(strings.FieldsFunc(text, isBetweenWords), secret) {
+				return mark
+			}
+			return text
 		}
-		return text
 	}
-	said := letters(text)
+	var whole []string
+	var sieves []*sieve
 	for _, form := range append(escapes(secret), secret) {
-		said.markWhole(text, form)
-		said.markParts(form, true)
-	}
-	for _, wrapped := range append([]string{secret}, wrappings...) {
-		for _, coded := range codes(wrapped) {
-			said.markParts(coded, false)
+		if slices.Contains(whole, form) { // most secrets need no escape
+			continue
+		}
+		whole = append(whole, form)
+		if v := partsOf(form); v != nil {
+			sieves = append(sieves, v)
 		}
 	}
-	return said.blanked(text, mark)
+	var coded []string
+	for _, wrapped := range append([]string{secret}, wrappings...) {
+		coded = append(coded, codes(wrapped)...)
+	}
+	sieves = append(sieves, partsOfCodes(coded)...)
+	return func(text string) string {
+		said := letters(text)
+		for _, form := range whole {
+			said.markWhole(text, form)
+		}
+		for _, v := range sieves {
+			said.sift(v)
+		}
+		return said.blanked(text, mark)
+	}
 }
 
 func isBetweenWords(r rune) bool { return strings.ContainsRune(" \t\r\n\"'(),;:=", r) }
@@ -74,6 +97,7 @@ func codes(text string) []string {
 }
 
 const (
+	shortestForm = 4  // letters of what is looked for at all
 	shortestCode = 8  // characters of base64 that are not found by chance
 	shortestWord = 8  // letters of a secret that are found with other signs between them
 	shortestPart = 6  // letters of a secret of which there are twice as many
@@ -112,49 +136,92 @@ func (s *spelling) markWhole(text, form string) {
 	}
 }
 
-// pair is a small number that two letters have, with few others.
-func pair(runes []rune) int { return int(runes[0]<<6^runes[1]) & (1<<12 - 1) }
+// A sieve holds parts of forms of a secret, all of one length, and finds them quickly:
+// servers send long lines.
+type sieve struct {
+	size    int // letters
+	parts   map[string]bool
+	begins  [64]uint64 // bits, by the first two letters of a part
+	telling int        // so many letters in a row tell something, though everybody says them
+	// inOnePiece: parts are so short that they are found by chance, and count only where
+	// nothing stands between their letters.
+	inOnePiece bool
+}
 
-// markParts hides the letters of a form of a secret, and so much of it as tells too
-// much. Short ones are hidden only where they stand in one piece, for they are found by
-// chance.
-func (s *spelling) markParts(text string, isPlain bool) {
+func newSieve(size int) *sieve { return &sieve{size: size, parts: map[string]bool{}} }
+
+// pair is the place of a bit that two letters have, with few others.
+func pair(letters []rune) (word, bit int) {
+	n := int(letters[0]<<6 ^ letters[1])
+	return n >> 6 & 63, n & 63
+}
+
+func (v *sieve) add(form []rune) {
+	for at := 0; at+v.size <= len(form); at++ {
+		v.parts[string(form[at:at+v.size])] = true
+		word, bit := pair(form[at:])
+		v.begins[word] |= 1 << bit
+	}
+}
+
+func (v *sieve) holds(letters []rune) bool {
+	word, bit := pair(letters)
+	return v.begins[word]>>bit&1 != 0 && v.parts[string(letters[:v.size])]
+}
+
+// partsOf holds the letters of a form of a secret, or so many of them as tell too much;
+// nil: it has next to none.
+func partsOf(text string) *sieve {
 	form := letters(text).runes
 	n := len(form)
-	telling := 0 // letters that tell something though everybody says them
-	if isPlain {
-		if telling = n; n < utf8.RuneCountInString(text) { // it is more than a word
-			telling = n + 1
+	if n < shortestForm {
+		return nil
+	}
+	v := newSieve(n)
+	if n >= 2*shortestPart {
+		v.size = max(shortestPart, n*2/5)
+	}
+	if v.telling = n; n < utf8.RuneCountInString(text) {
+		v.telling = n + 1 // the secret is more than a word
+	}
+	v.inOnePiece = n < shortestWord
+	v.add(form)
+	return v
+}
+
+// partsOfCodes hold the letters of coded forms, and parts of them.
+func partsOfCodes(coded []string) (all []*sieve) {
+	long := newSieve(partOfCode)
+	all = append(all, long)
+	for _, text := range coded {
+		form := letters(text).runes
+		switch n := len(form); {
+		case n > partOfCode:
+			long.add(form)
+		case n >= shortestForm:
+			v := newSieve(n)
+			v.inOnePiece = n < shortestWord
+			v.add(form)
+			all = append(all, v)
 		}
 	}
-	size := n
-	switch {
-	case n < 4:
-		return
-	case isPlain && n >= 2*shortestPart:
-		size = max(shortestPart, n*2/5)
-	case !isPlain && n > partOfCode:
-		size = partOfCode
-	}
-	parts := make(map[string]bool, n-size+1)
-	var begins [1 << 12]bool // by their first two letters, which is looked up quickly: servers send long lines
-	for at := 0; at+size <= n; at++ {
-		parts[string(form[at:at+size])] = true
-		begins[pair(form[at:])] = true
-	}
-	end := -1 // of the run that is under way
-	begin := 0
-	for at := 0; at+size <= len(s.runes); at++ {
-		if !begins[pair(s.runes[at:])] || !parts[string(s.runes[at:at+size])] || n < shortestWord && !s.isOnePiece(at, at+size) {
+	return all
+}
+
+// sift hides every run of letters of which each part is in a sieve.
+func (s *spelling) sift(v *sieve) {
+	begin, end := 0, -1 // of the run that is under way
+	for at := 0; at+v.size <= len(s.runes); at++ {
+		if !v.holds(s.runes[at:]) || v.inOnePiece && !s.isOnePiece(at, at+v.size) {
 			continue
 		}
 		if at > end {
-			s.hideRun(begin, end, telling)
+			s.hideRun(begin, end, v.telling)
 			begin = at
 		}
-		end = at + size
+		end = at + v.size
 	}
-	s.hideRun(begin, end, telling)
+	s.hideRun(begin, end, v.telling)
 }
 
 // isOnePiece says whether nothing stands between letters.

@@ -97,3 +97,22 @@ func FuzzBlank(f *testing.F) {
 		_ = fmt.Sprint(got)
 	})
 }
+
+func BenchmarkBlank(b *testing.B) {
+	s := postroom.Hide("abcd efgh ijkl mnop")
+	const line = "535-5.7.8 Username and Password not accepted. For more information, go to 535 5.7.8 https://support.google.com/mail/?p=BadCredentials 5b1f17b1804b1 - gsmtp"
+	const wrapped = "\x00support@example.net\x00abcd efgh ijkl mnop"
+	b.Run("once", func(b *testing.B) {
+		b.ReportAllocs()
+		for b.Loop() {
+			s.Blank(line, "[hidden]", wrapped)
+		}
+	})
+	b.Run("often", func(b *testing.B) {
+		b.ReportAllocs()
+		blank := s.Blanker("[hidden]", wrapped)
+		for b.Loop() {
+			blank(line)
+		}
+	})
+}

@@ -28,7 +28,8 @@ type Login struct {
 	Host      string // what OAUTHBEARER names to the server
 	Port      int
 
-	proofs []postroom.Secret // that were sent
+	proofs []postroom.Secret          // that were sent
+	blanks []func(text string) string // for Scrub; nil: made each time
 }
 
 // IsOAuth says whether the secret is an access token.
@@ -91,15 +92,27 @@ func (l Login) Begin(mechanism string) (Mechanism, error) {
 // Scrub removes the secret from text that came from outside, in whatever form it
 // stands there, and what was sent in proof of it.
 func (l Login) Scrub(text string) string {
+	for _, blank := range l.Ready().blanks {
+		text = blank(text)
+	}
+	return text
+}
+
+// Ready returns l with what Scrub takes long for done once, for whoever scrubs often. It
+// takes some memory, which who only waits for mail does not spend.
+func (l Login) Ready() Login {
+	if l.blanks != nil {
+		return l
+	}
 	var wrappings []string
 	for _, m := range []Mechanism{&plain{l}, &xoauth2{l}, &oauthBearer{l}} {
 		wrappings = append(wrappings, string(m.Start()))
 	}
-	text = l.Secret.Blank(text, hidden, wrappings...)
+	l.blanks = []func(string) string{l.Secret.Blanker(hidden, wrappings...)}
 	for _, proof := range l.proofs {
-		text = proof.Blank(text, hidden)
+		l.blanks = append(l.blanks, proof.Blanker(hidden))
 	}
-	return text
+	return l
 }
 
 const hidden = "[hidden]" // as a Secret prints itself
@@ -107,8 +120,12 @@ const hidden = "[hidden]" // as a Secret prints itself
 // Proven returns l with something that was sent in proof of its secret, which Scrub
 // removes too: from it the secret can be guessed. Nothing proves nothing.
 func (l Login) Proven(by string) Login {
-	if by != "" {
-		l.proofs = append(slices.Clip(l.proofs), postroom.Hide(by))
+	if by == "" {
+		return l
+	}
+	l.proofs = append(slices.Clip(l.proofs), postroom.Hide(by))
+	if l.blanks != nil {
+		l.blanks = append(slices.Clip(l.blanks), postroom.Hide(by).Blanker(hidden))
 	}
 	return l
 }

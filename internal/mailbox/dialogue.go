@@ -34,7 +34,7 @@ type dialogue struct {
 func (d *dialogue) blank(username string, secrets ...postroom.Secret) {
 	for _, s := range secrets {
 		if !s.IsEmpty() {
-			d.logins = append(d.logins, mail.Login{Username: username, Secret: s})
+			d.logins = append(d.logins, mail.Login{Username: username, Secret: s}.Ready())
 		}
 	}
 }

@@ -92,6 +92,7 @@ func newClient(conn net.Conn, o Options) *Client {
 	c.lex.conn, c.lex.patience = conn, c.commandTimeout
 	c.renewBudget(0)
 	if o.Transcript != nil {
+		c.login = c.login.Ready()
 		c.transcript = &transcript{hear: o.Transcript, scrub: func(line string) string { return c.login.Scrub(line) }}
 		c.lex.tap = c.transcript.server
 	}

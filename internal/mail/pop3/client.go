@@ -67,6 +67,7 @@ func newClient(conn net.Conn, o Options) *Client {
 	c.in.wait(c.commandTimeout)
 	c.isEncrypted = o.TLS == postroom.TLSImplicit
 	if o.Transcript != nil {
+		c.login = c.login.Ready()
 		c.transcript = func(dir byte, line string) {
 			o.Transcript(dir, c.login.Scrub(strings.ToValidUTF8(line, "�")))
 		}

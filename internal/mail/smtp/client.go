@@ -71,6 +71,7 @@ func newClient(conn net.Conn, o Options) *Client {
 		transcript:     func(byte, string) {},
 	}
 	if o.Transcript != nil {
+		c.login = c.login.Ready()
 		c.transcript = func(dir byte, line string) {
 			o.Transcript(dir, c.login.Scrub(strings.ToValidUTF8(line, "�")))
 		}

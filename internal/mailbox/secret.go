@@ -107,6 +107,9 @@ func (c Credential) formsAt(preset *provider.Preset) []postroom.Secret {
 	for _, text := range texts[:min(len(texts), 2)] {
 		forms = append(forms, postroom.Hide(text))
 	}
+	if len(forms) == 0 { // made of marks that nobody sees
+		return []postroom.Secret{c.Password}
+	}
 	return forms
 }
 

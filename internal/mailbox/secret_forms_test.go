@@ -101,6 +101,22 @@ func TestARefusedPasswordIsSentTwiceAtMost(t *testing.T) {
 	}
 }
 
+func TestThereIsAlwaysAFormAndNeverMoreThanTwo(t *testing.T) {
+	gmail, _ := new(provider.Presets).ByDomain("gmail.com")
+	for _, preset := range []*provider.Preset{nil, gmail} {
+		for _, kind := range []string{"", KindPassword, KindAppPassword} {
+			for _, text := range []string{
+				"", " ", "\u200b", "x", "abcd efgh ijkl mnop", "abcdefghijklmnop", "abcd-efgh-ijkl-mnop", "ab cd-ef gh", "correct horse battery staple", "p\xffss", "ä ö",
+			} {
+				forms := Credential{Kind: kind, Password: postroom.Hide(text)}.formsAt(preset)
+				if n := len(forms); n < 1 || n > 2 || n == 2 && forms[0].Reveal() == forms[1].Reveal() {
+					t.Errorf("%q as %q has %d forms", text, kind, n)
+				}
+			}
+		}
+	}
+}
+
 func TestTheReportSaysWhichFormWorked(t *testing.T) {
 	s := newVirtual(t, postroom.IMAP, "abcd efgh ijkl mnop")
 	r := s.tester.Run(t.Context(), s.m, asPasted(t, "abcd efgh ijkl mnop"), TestOptions{Side: IncomingSide})

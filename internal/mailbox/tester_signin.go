@@ -44,7 +44,7 @@ func letIn[C any](ctx context.Context, r *test, open func(mail.Login) (C, error)
 		}
 		r.refused = true
 	}
-	if refusal == nil {
+	if refusal == nil { // then there is a Fault of every form
 		if refusal = r.reachOnly(ctx); refusal == nil {
 			refusal = known
 		}

@@ -65,7 +65,7 @@ func TestTheFolderThatWasMeantIsFound(t *testing.T) {
 	folders := []Folder{{Name: "INBOX"}, {Name: "Gesendete Elemente", Use: "sent"}, {Name: "INBOX/Orders"}, {Name: "INBOX/Orders/2026"}, {Name: "Support"}, {Name: "日本語"}}
 	for missing, want := range map[string]string{
 		"orders": "INBOX/Orders", "Order": "INBOX/Orders", "INBOX.Orders": "INBOX/Orders", "Orders/2025": "INBOX/Orders/2026",
-		"Suppost": "Support", "SUPPORT": "Support", "Gesendete Objekte": "Gesendete Elemente", "Everything": "", "x": "", "日本": "日本語", "": "",
+		"Suppor": "Support", "SUPPORT": "Support", "Gesendete Objekte": "Gesendete Elemente", "Everything": "", "x": "", "日本": "日本語", "": "",
 	} {
 		if got, ok := nearest(missing, folders); got != want || ok != (want != "") {
 			t.Errorf("nearest(%q) = %q, %v, want %q", missing, got, ok, want)

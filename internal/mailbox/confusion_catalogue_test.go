@@ -46,6 +46,9 @@ func knownReplies(t testing.TB) (said []knownReply, others map[string]int) {
 	others = map[string]int{}
 	for _, r := range file.Errors {
 		switch r.Protocol {
+		case "words": // that recur by every protocol
+			r.Protocol = speaking(r.Sample)
+			said = append(said, r)
 		case postroom.IMAP, postroom.POP3, postroom.SMTP:
 			said = append(said, r)
 		default:
@@ -53,6 +56,17 @@ func knownReplies(t testing.TB) (said []knownReply, others map[string]int) {
 		}
 	}
 	return said, others
+}
+
+// speaking is the protocol that a reply belongs to.
+func speaking(reply string) postroom.Protocol {
+	switch {
+	case strings.HasPrefix(reply, "-ERR"):
+		return postroom.POP3
+	case reply[0] >= '1' && reply[0] <= '5':
+		return postroom.SMTP
+	}
+	return postroom.IMAP
 }
 
 // The secrets with which the replies are provoked: as Google and Yahoo make app

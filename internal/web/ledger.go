@@ -62,7 +62,7 @@ func (s *Server) showLedger(w http.ResponseWriter, r *http.Request, by visitor) 
 	if err != nil {
 		return err
 	}
-	v := s.ledgerView(id, l)
+	v := s.ledgerView(by, m, l)
 	if _, ok := isHTMX(r); ok {
 		if m.Fault != nil && l.Fault != nil && m.Fault.Explanation == l.Fault.Explanation {
 			v.Fault = nil // the page says it above already
@@ -72,8 +72,8 @@ func (s *Server) showLedger(w http.ResponseWriter, r *http.Request, by visitor) 
 	return s.render(w, r, http.StatusOK, ledgerPage(s.frame(by, "Ledger of "+m.Name, "mailboxes"), v))
 }
 
-func (s *Server) ledgerView(id postroom.MailboxID, l mailbox.Ledger) ledgerView {
-	v := ledgerView{Mailbox: id.String()}
+func (s *Server) ledgerView(by visitor, m postroom.Mailbox, l mailbox.Ledger) ledgerView {
+	v := ledgerView{Mailbox: m.ID.String()}
 	var total int64
 	for _, n := range l.Counts {
 		total += n
@@ -84,7 +84,7 @@ func (s *Server) ledgerView(id postroom.MailboxID, l mailbox.Ledger) ledgerView 
 		n := l.Counts[state]
 		line := ledgerLine{State: state, Word: arrivalWord(state), Meaning: arrivalMeaning(state), Count: number(n)}
 		if n > 0 {
-			line.Address = "/mailboxes/" + id.String() + "/arrivals?" + url.Values{"state": {string(state)}}.Encode()
+			line.Address = "/mailboxes/" + v.Mailbox + "/arrivals?" + url.Values{"state": {string(state)}}.Encode()
 		}
 		v.Lines = append(v.Lines, line)
 	}
@@ -93,7 +93,7 @@ func (s *Server) ledgerView(id postroom.MailboxID, l mailbox.Ledger) ledgerView 
 		v.OnServer, v.Gone = number(*l.OnServer), number(*l.Gone)
 	}
 	if l.Fault != nil {
-		f := viewFault(l.Fault)
+		f := s.viewMailboxFault(by, l.Fault, m)
 		v.Fault = &f
 	} else if !l.ComparedAt.IsZero() {
 		at := tell(l.ComparedAt, s.now())

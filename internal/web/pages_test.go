@@ -110,7 +110,7 @@ func TestRequestsOfOtherSitesDoNothing(t *testing.T) {
 func TestEveryPageHasItsWalls(t *testing.T) {
 	o := openOffice(t)
 	b := o.browser(o.admin)
-	for _, path := range []string{"/issues", "/mailboxes", "/mailboxes/new", "/settings", "/sign-in", "/nothing"} {
+	for _, path := range []string{"/issues", "/mailboxes", "/mailboxes/new", "/health", "/guides/gmail", "/help", "/help/arrive", "/settings", "/sign-in", "/nothing"} {
 		a := b.get(path)
 		if got := a.Get("Content-Security-Policy"); got != pagePolicy {
 			t.Errorf("GET %s: policy %q", path, got)

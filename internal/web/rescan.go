@@ -99,13 +99,17 @@ func (s *Server) dryRun(ctx context.Context, by visitor, id postroom.MailboxID) 
 	if err != nil {
 		return nil, err
 	}
-	return viewFound(found), nil
+	m, err := s.Reader.Mailbox(ctx, id)
+	if err != nil {
+		return nil, err
+	}
+	return s.viewFound(by, m, found), nil
 }
 
-func viewFound(found mailbox.Rescan) *foundView {
+func (s *Server) viewFound(by visitor, m postroom.Mailbox, found mailbox.Rescan) *foundView {
 	v := &foundView{Missing: found.Unaccounted, ByContent: found.ByContent}
 	if found.Fault != nil {
-		f := viewFault(found.Fault)
+		f := s.viewMailboxFault(by, found.Fault, m)
 		v.Fault = &f
 		v.Sentence, v.Badge = "The server could not be asked what it has.", badge{"clock", "Not asked", "wait"}
 		return v
@@ -138,7 +142,11 @@ func (s *Server) bringMissing(w http.ResponseWriter, r *http.Request, by visitor
 	f, known := postroom.FaultOf(err)
 	switch {
 	case err == nil && found.Fault != nil:
-		p.Found = viewFound(found)
+		m, err := s.Reader.Mailbox(r.Context(), id)
+		if err != nil {
+			return err
+		}
+		p.Found = s.viewFound(by, m, found)
 	case err == nil:
 		if p.mailboxPage, err = s.mailboxPage(r.Context(), by, id); err != nil { // as it is now
 			return err

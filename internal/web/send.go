@@ -34,7 +34,7 @@ func sendingOf(m postroom.Mailbox) sending {
 	return sending{Host: m.Outgoing.Host}
 }
 
-func viewSent(r mailbox.SendReport) *sentView {
+func (s *Server) viewSent(by visitor, m postroom.Mailbox, r mailbox.SendReport) *sentView {
 	v := &sentView{Reply: r.Reply, Took: lasted(r.Took)}
 	switch r.Outcome {
 	case smtp.Sent:
@@ -45,7 +45,7 @@ func viewSent(r mailbox.SendReport) *sentView {
 		v.Tone, v.Icon, v.Words = "bad", "cross", "The mail was not sent."
 	}
 	if r.Fault != nil {
-		f := viewFault(r.Fault)
+		f := s.viewMailboxFault(by, r.Fault, m)
 		v.Fault, v.Reply = &f, ""
 	}
 	return v
@@ -67,7 +67,11 @@ func (s *Server) sendTest(w http.ResponseWriter, r *http.Request, by visitor) er
 	f, known := postroom.FaultOf(err)
 	switch {
 	case err == nil:
-		p.Sending.Sent = viewSent(report)
+		m, err := s.Reader.Mailbox(r.Context(), id)
+		if err != nil {
+			return err
+		}
+		p.Sending.Sent = s.viewSent(by, m, report)
 	case known && f.Kind == postroom.Invalid:
 		v := viewFault(f)
 		p.Sending.Wrong, status = &v, statusOf(f.Kind)

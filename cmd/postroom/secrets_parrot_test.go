@@ -25,7 +25,8 @@ type parrot struct {
 	port      int
 
 	mu     sync.Mutex
-	proofs []string // digests and proofs that it was sent
+	proofs []string    // digests and proofs that it was sent
+	asked  map[int]int // how often it repeated something, by way
 }
 
 // ways are how a parrot repeats a text.
@@ -59,14 +60,14 @@ var ways = []struct {
 
 // wayOf is the way that a user name asks for: "way3.late@example.net". late lets the
 // user in, and refuses what comes after that.
-func wayOf(user string) (repeat func(string) string, late bool) {
+func wayOf(user string) (way int, late bool) {
 	number := strings.TrimPrefix(user, "recent:")
 	number, rest, _ := strings.Cut(strings.TrimPrefix(number, "way"), ".")
 	n, err := strconv.Atoi(number)
 	if err != nil || n < 0 || n >= len(ways) {
 		n = 0
 	}
-	return ways[n].repeat, strings.HasPrefix(rest, "late")
+	return n, strings.HasPrefix(rest, "late")
 }
 
 // newParrot starts one, which ends with the test.
@@ -76,7 +77,7 @@ func newParrot(t *testing.T, protocol postroom.Protocol, mechanism string) *parr
 	if err != nil {
 		t.Fatal(err)
 	}
-	p := &parrot{protocol: protocol, mechanism: mechanism, port: listener.Addr().(*net.TCPAddr).Port}
+	p := &parrot{protocol: protocol, mechanism: mechanism, port: listener.Addr().(*net.TCPAddr).Port, asked: map[int]int{}}
 	var group sync.WaitGroup
 	var mu sync.Mutex
 	var open []net.Conn
@@ -129,12 +130,14 @@ func (c *chatter) hear() (string, bool) {
 // tell notes what the client has sent to sign in, as it came and decoded, and returns
 // the lines in which it is repeated. proof is what stands in place of the secret.
 func (c *chatter) tell(user, sent, decoded, proof string) (lines []string) {
-	repeat, late := wayOf(user)
+	way, late := wayOf(user)
+	repeat := ways[way].repeat
 	c.user, c.enter = user, late
 	c.told = strings.ReplaceAll(repeat(sent)+" / "+repeat(decoded), "\x00", " ")
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.asked[way]++
 	if proof != "" {
-		c.mu.Lock()
-		defer c.mu.Unlock()
 		c.proofs = append(c.proofs, proof)
 	}
 	return c.repeated()

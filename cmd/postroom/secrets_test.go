@@ -191,15 +191,27 @@ func (l *leak) testDrafts(i *installed, parrots []*parrot) {
 					slots <- struct{}{}
 					group.Go(func() {
 						defer func() { <-slots }()
-						user := fmt.Sprintf("way%d%s.n%d@example.net", way, late, n)
-						l.look(fmt.Sprintf("a test (%s by %s, %s by %s, %s)", pair[0].protocol, pair[0].mechanism, pair[1].protocol, pair[1].mechanism, ways[way].name),
-							l.api(i, http.MethodPost, "/mailboxes/test", parrotSettings(user, pair[0], pair[1], secret)))
+						// Each side has its own user: what one has refused is not sent to the other.
+						for _, side := range []string{"incoming", "outgoing"} {
+							user := fmt.Sprintf("way%d%s.%s%d-%d@example.net", way, late, side, n, k)
+							l.look(fmt.Sprintf("a test (%s by %s, %s by %s, %s)", pair[0].protocol, pair[0].mechanism, pair[1].protocol, pair[1].mechanism, ways[way].name),
+								l.api(i, http.MethodPost, "/mailboxes/test?side="+side, parrotSettings(user, pair[0], pair[1], secret)))
+						}
 					})
 				}
 			}
 		}
 	}
 	group.Wait()
+	for _, p := range parrots {
+		p.mu.Lock()
+		defer p.mu.Unlock()
+		for way := range ways {
+			if p.asked[way] == 0 && !testing.Short() {
+				l.Errorf("%s by %s was never told anything to repeat: %s", p.protocol, p.mechanism, ways[way].name)
+			}
+		}
+	}
 }
 
 // connectAll keeps a mailbox for each secret at each incoming parrot, and waits until

@@ -178,7 +178,7 @@ func guideFor(p *provider.Preset, address string) (provider.Guide, bool) {
 	for i := range words.Steps {
 		words.Steps[i].Link.URL, words.Steps[i].Source.URL = g.Steps[i].Link.URL, g.Steps[i].Source.URL
 	}
-	words.Title, words.MailboxName = "An app password at "+words.Provider, "Postroom"
+	words.Title, words.MailboxName = "An app password at "+words.Provider, "" // there is nothing to copy
 	return words, true
 }
 

@@ -36,6 +36,7 @@ type passwordPage struct {
 
 func (s *Server) passwordForm(m postroom.Mailbox, preset *provider.Preset) passwordForm {
 	f := passwordForm{ID: m.ID.String(), Address: m.Address, Server: m.Incoming.Host, Label: "New password", Hint: s.secretHint(m.Address, m.Incoming.Host)}
+	f.Hint.Guide = "" // around the form stands the one for this very mailbox
 	if preset != nil && preset.AppPassword.Offered {
 		f.Label = "App password"
 	}

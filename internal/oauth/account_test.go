@@ -177,6 +177,13 @@ func TestUserInfo(t *testing.T) {
 			}
 		})
 	}
+	enough := provide(t, says(200, "application/json", `{"sub":"other"}`))
+	g := Grant{AccessToken: postroom.Hide("t"), IDToken: idToken(t, with(nil))}
+	a := enough.app()
+	a.Issuer = "https://accounts.google.com"
+	if who, err := enough.client().Account(context.Background(), a, g, postroom.Secret{}); err != nil || who.Email != "support@example.com" || len(enough.asked) != 0 {
+		t.Errorf("an ID token that names an address: %+v, %v, and asked %d times", who, err, len(enough.asked))
+	}
 	p := provide(t, func(w http.ResponseWriter, r *http.Request) {
 		says(401, "application/json", `{"error":"invalid_token"}`)(w, r)
 	})
@@ -184,7 +191,7 @@ func TestUserInfo(t *testing.T) {
 	if r := refusalOf(t, err); r.Phase != PhaseUserInfo || r.Code != "invalid_token" {
 		t.Errorf("refusal = %+v", r)
 	}
-	a := p.app()
+	a = p.app()
 	a.UserInfoURL = ""
 	if _, err := p.client().Account(context.Background(), a, Grant{AccessToken: postroom.Hide("t")}, postroom.Secret{}); !errors.Is(err, ErrNoAccount) {
 		t.Errorf("nothing to ask: %v", err)

@@ -227,7 +227,7 @@ func TestPastedAddresses(t *testing.T) {
 			t.Errorf("%s: %q %q, %v", text, r.Code.Reveal(), r.State.Reveal(), err)
 		}
 	}
-	for _, text := range []string{"", "4/0AQSTgQF", "https://postroom.example/", "https://x/?state=s&code=%zz", strings.Repeat("x", maxReturn+1)} {
+	for _, text := range []string{"", "4/0AQSTgQF", "https://postroom.example/", "https://x/?state=s&code=%zz", "?code=4/0A&state=s&x=" + strings.Repeat("x", maxReturn)} {
 		if _, err := ReadPasted(text); !errors.Is(err, ErrReturn) || strings.Contains(err.Error(), "4/0A") || strings.Contains(err.Error(), "%zz") {
 			t.Errorf("%.40s: %v", text, err)
 		}

@@ -10,6 +10,7 @@ import (
 	"net"
 	"net/http"
 	"net/http/httptest"
+	"strings"
 	"syscall"
 	"testing"
 	"time"
@@ -77,7 +78,7 @@ func TestErrorsOfTheNetworkKeepTheirTypes(t *testing.T) {
 				ctx = context.Background()
 			}
 			_, err := test.client.Refresh(ctx, a, postroom.Hide("the-refresh-token"), nil)
-			if r := refusalOf(t, err); !test.is(err) || r.Status != 0 || r.Reply != "" || r.Code != "" || r.Phase != PhaseToken {
+			if r := refusalOf(t, err); !test.is(err) || r.Status != 0 || r.Reply != "" || r.Code != "" || r.Phase != PhaseToken || strings.Contains(err.Error(), "Post ") {
 				t.Errorf("error = %v (%T)", err, r.Err)
 			}
 		})

@@ -58,10 +58,10 @@ func (c *Client) Introspect(ctx context.Context, a App, token postroom.Secret) (
 	if err != nil {
 		return Token{}, err
 	}
-	if _, has := said.fields["active"]; said.isError() || !has {
-		if said.err == nil && said.status == 200 {
-			said.err = ErrAnswer
-		}
+	if _, has := said.fields["active"]; !has && !said.isError() {
+		said.err = ErrAnswer
+	}
+	if said.isError() {
 		return Token{}, said.refusal(PhaseIntrospect, secrets)
 	}
 	t := Token{Active: said.says("active"), ClientID: said.name("client_id"), Username: said.name("username"), Subject: said.name("sub"), Expires: said.instant("exp")}

@@ -71,10 +71,10 @@ func TestIntrospect(t *testing.T) {
 			t.Errorf("%s: %+v, %v, want %+v", name, got, err, test.want)
 		}
 	}
-	for name, body := range map[string]string{"something else": `{"access_token":"a"}`, "a page": "<html>", "an error": `{"error":"invalid_client"}`} {
+	for body, cause := range map[string]error{`{"access_token":"a"}`: ErrAnswer, "<html>": ErrPage, `{"error":"invalid_client"}`: nil} {
 		p := provide(t, says(200, "application/json", body))
-		if _, err := p.client().Introspect(context.Background(), p.app(), postroom.Hide("t")); refusalOf(t, err).Phase != PhaseIntrospect {
-			t.Errorf("%s: %v", name, err)
+		if _, err := p.client().Introspect(context.Background(), p.app(), postroom.Hide("t")); refusalOf(t, err).Phase != PhaseIntrospect || !errors.Is(refusalOf(t, err).Err, cause) {
+			t.Errorf("%s: %v, want %v", body, err, cause)
 		}
 	}
 	if _, err := new(Client).Introspect(context.Background(), App{}, postroom.Hide("t")); !errors.Is(err, ErrNotOffered) {

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"net/http"
 	"net/url"
+	"regexp"
 	"slices"
 	"strings"
 	"unicode"
@@ -89,6 +90,8 @@ func (a *answer) told() string {
 	switch {
 	case a.fields == nil && errors.Is(a.err, ErrPage):
 		return bounded(visible(gist(a.text)))
+	case a.fields == nil && (a.status < 300 || tokenName.MatchString(a.text)):
+		return "" // whatever it is, it may hold what was asked for
 	case a.fields == nil:
 		return bounded(visible(a.text))
 	}
@@ -111,6 +114,9 @@ func (a *answer) told() string {
 	}
 	return bounded("{" + strings.Join(parts, ",") + "}")
 }
+
+// tokenName is what stands before a token.
+var tokenName = regexp.MustCompile(`(?i)(token|device_?code|secret)["']?\s*[:=]`)
 
 // toldOf are the fields of an object within an answer that tell about an error.
 func toldOf(object map[string]any) map[string]any {

@@ -255,6 +255,26 @@ func assertNoSecret(t *testing.T, what string, err error, more []string) {
 	}
 }
 
+// Tokens that came in an answer that cannot be used are not shown either.
+func TestTokensThatCameAreNotShown(t *testing.T) {
+	const token = "ya29.a0AfB_byDk3mQ9zXv7Tw2RcLsJhYpNfGdKeUiOaSdFgHjKl"
+	for _, body := range []string{
+		token, `{"access_token":"` + token, `{"access_token":"` + token + `","access_token":"b"}`, `["` + token + `"]`, `{"access_token":"` + token + `"} {}`,
+		"access_token=" + token + "&access_token=b", "oauth2_token: " + token, `{"access_token":"` + token + `","x":"` + strings.Repeat("x", maxAnswer) + `"}`,
+		`{"access_token":"` + token + `","token_type":"mac","message":"take ` + token + `"}`, `{"refresh_token":"` + token + `","detail":"` + token + `"}`,
+		`{"access_token":"` + token + `\n"}`, `{"data":{"access_token":"` + token + `"}}`, `{"error":{"access_token":"` + token + `"}}`,
+	} {
+		for _, status := range []int{200, 400} {
+			p := provide(t, says(status, "application/json", body))
+			_, err := refresh(t, p)
+			shown := fmt.Sprintf("%v %+v", err, *refusalOf(t, err))
+			if strings.Contains(shown, token[:20]) && !(status == 400 && !strings.Contains(body, "_token")) {
+				t.Errorf("%d %.60s: %s", status, body, shown)
+			}
+		}
+	}
+}
+
 func TestNothingThatHoldsSecretsPrintsThem(t *testing.T) {
 	der, err := x509.MarshalPKCS8PrivateKey(ecKey)
 	if err != nil {

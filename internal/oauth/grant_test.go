@@ -122,6 +122,7 @@ func TestRefusalsAsProvidersAnswer(t *testing.T) {
 		"Zoho, with status 200": {200, json, `{"error":"invalid_code"}`, "invalid_code", "", `{"error":"invalid_code"}`, nil},
 		"Zoho, too often": {400, json, `{"error_description":"You have made too many requests continuously. Please try again after some time.","error":"Access Denied","status":"failure"}`,
 			"Access Denied", "You have made too many requests", `"status":"failure"`, nil},
+		"names of its own":             {401, json, `{"code":"UNAUTHORIZED_CLIENT","message":"This client is not allowed here"}`, "", "", `{"code":"UNAUTHORIZED_CLIENT","message":"This client is not allowed here"}`, nil},
 		"a form":                       {400, "application/x-www-form-urlencoded", "error=invalid_grant&error_description=gone", "invalid_grant", "gone", "invalid_grant", nil},
 		"an outage, as a page":         {503, "text/html", "<html><head><title>503 Service &amp; Unavailable</title></head></html>", "", "", "503 Service & Unavailable", ErrPage},
 		"a hotspot":                    {200, "text/html", "<!DOCTYPE html><html><script>var x='<b>'</script><body><h1>Welcome</h1><p>to  Café   WiFi</body></html>", "", "", "Welcome to Café WiFi", ErrPage},

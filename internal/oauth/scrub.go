@@ -38,7 +38,7 @@ var errorCodes = []string{
 
 // refusal is what an answer refuses, without any of secrets.
 func (a *answer) refusal(phase Phase, secrets []postroom.Secret) *Refusal {
-	for _, name := range []string{"access_token", "refresh_token", "id_token", "device_code", "code", "client_secret", "assertion"} {
+	for _, name := range []string{"access_token", "refresh_token", "id_token", "device_code", "client_secret", "assertion"} {
 		if token := a.said(name); len(token) > 8 {
 			secrets = append(secrets, postroom.Hide(token))
 		}

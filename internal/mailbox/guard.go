@@ -137,8 +137,12 @@ func (p pass) done(refused *postroom.Fault, worked bool) {
 		close(p.own.pending)
 	}
 	switch {
-	case refused != nil, worked:
-		p.guard.keep(p.of, &outcome{at: time.Now(), fault: refused, by: p.by})
+	case refused != nil:
+		known := *refused
+		known.Err = nil // it has the reply as it was heard, which may tell the password
+		p.guard.keep(p.of, &outcome{at: time.Now(), fault: &known, by: p.by})
+	case worked:
+		p.guard.keep(p.of, &outcome{at: time.Now(), by: p.by})
 	case p.own != nil && p.guard.known[p.of] == p.own:
 		delete(p.guard.known, p.of)
 	}

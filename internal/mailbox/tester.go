@@ -52,6 +52,7 @@ func (t Tester) Run(ctx context.Context, m postroom.Mailbox, c Credential, o Tes
 	var sides sync.WaitGroup
 	var incoming, outgoing *test
 	told := &listener{progress: o.Progress}
+	defer told.leave()
 	doubt := newDoubt(c, o.Side)
 	if o.Side != OutgoingSide {
 		incoming = t.test(IncomingSide, m, c, told, doubt)
@@ -95,12 +96,19 @@ type listener struct {
 }
 
 func (l *listener) tell(s Step) {
-	if l.progress == nil {
-		return
-	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	l.progress(s)
+	if l.progress != nil {
+		l.progress(s)
+	}
+}
+
+// leave lets go of whoever listens, and of what was typed for the test: the guard
+// remembers for longer which test it was.
+func (l *listener) leave() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.progress = nil
 }
 
 // A test is one run, of one side.

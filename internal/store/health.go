@@ -52,11 +52,14 @@ const (
 	where m.deleted_at is null and m.fault is not null and m.state <> 'paused' and m.state <> 'active' and ` + healthSees + `
 	order by m.state_since, m.id limit $4`
 
+	// It is counted mailbox by mailbox, each along an index: of all mail at once it is a
+	// walk over the whole ledger.
 	healthSetAside = `
-	select b.id, b.name, a.n from mailbox b
-	join (select mailbox, count(*) as n from arrival where state = 'quarantined' group by mailbox) a on a.mailbox = b.id
-	where b.deleted_at is null and ` + healthSees + `
-	order by a.n desc, b.name, b.id limit $4`
+	select s.id, s.name, s.n from (
+		select b.id, b.name, (select count(*) from arrival a where a.mailbox = b.id and a.state = 'quarantined') as n
+		from mailbox b where b.deleted_at is null and ` + healthSees + `) s
+	where s.n > 0
+	order by s.n desc, s.name, s.id limit $4`
 
 	// A result with lists can be long, and says by its names alone that it does not
 	// balance.

@@ -65,10 +65,11 @@ func (db *DB) EndTranscript(ctx context.Context, id postroom.MailboxID) error {
 	return nil
 }
 
+// It is asked every second: there are few transcripts, and many leases.
 const transcriptsAsked = `
 	select t.mailbox, coalesce(t.asked_by, 0), t.asked_at, t.until
-	from transcript t join lease l on l.mailbox = t.mailbox and l.node = $1
-	where t.until > db_now()`
+	from transcript t
+	where t.until > db_now() and (select l.node from lease l where l.mailbox = t.mailbox) = $1`
 
 // TranscriptsAsked returns the transcripts that are being written, of the mailboxes
 // that a node reads.

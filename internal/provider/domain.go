@@ -36,15 +36,18 @@ func readAddress(text string) (a mailAddress, err error) {
 		}
 	}
 	i := strings.LastIndexByte(text, '@')
-	if i <= 0 || i == len(text)-1 {
+	switch {
+	case i <= 0, i == len(text)-1:
 		return a, noAddress(text, "is not a whole mail address")
+	case len(text) > maxAddress: // turning a much longer domain into ASCII takes seconds
+		return a, noAddress(text, "cannot be a mail address")
 	}
 	local, domain := text[:i], strings.ToLower(text[i+1:])
 	if strings.HasPrefix(domain, "[") {
 		return a, noAddress(text, "names a computer by its number, and only a domain says anything about servers")
 	}
 	ascii, err := idna.Lookup.ToASCII(domain)
-	if err != nil || len(text) > maxAddress || !isHostName(ascii) || !isLocalPart(local) {
+	if err != nil || !isHostName(ascii) || !isLocalPart(local) {
 		return a, noAddress(text, "cannot be a mail address")
 	}
 	a = mailAddress{typed: local + "@" + domain, shown: domain, domain: ascii}

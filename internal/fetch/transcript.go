@@ -31,6 +31,7 @@ type ear struct {
 	lines    []store.TranscriptLine
 	left     int // out, since there were too many
 	sessions int
+	over     bool // nobody takes lines any more, although a connection may still tell them
 }
 
 // session begins the transcript of a connection.
@@ -46,20 +47,27 @@ func (e *ear) session(with string) (hear func(dir byte, line string)) {
 
 func (e *ear) hear(session string, dir byte, line string) {
 	now := time.Now()
-	if now.After(e.until) {
-		return
-	}
 	e.mu.Lock()
 	defer e.mu.Unlock()
+	if e.over || now.After(e.until) {
+		return
+	}
 	if len(e.lines) >= mostUnkept {
 		e.left++
 		return
 	}
-	e.lines = append(e.lines, store.TranscriptLine{At: now, Session: session, Direction: dir, Line: line})
+	e.lines = append(e.lines, store.TranscriptLine{At: now, Session: session, Direction: dir, Line: store.CutTranscriptLine(line)})
 }
 
 // note is a line of our own, beside all connections.
 func (e *ear) note(words string) { e.hear("", 'N', words) }
+
+// end has it hear no more.
+func (e *ear) end() {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	e.over, e.lines = true, nil
+}
 
 // take returns what is to be kept.
 func (e *ear) take() []store.TranscriptLine {
@@ -101,8 +109,14 @@ func (f *Fleet) listen(ctx context.Context) error {
 		ears[t.Mailbox] = e
 	}
 	f.mu.Lock()
+	before := f.ears
 	f.ears = ears
 	f.mu.Unlock()
+	for id, e := range before {
+		if ears[id] != e {
+			e.end()
+		}
+	}
 	return nil
 }
 

@@ -101,7 +101,7 @@ func scanTranscript(scan func(...any) error) (t Transcript, err error) {
 func (db *DB) RecordTranscript(ctx context.Context, id postroom.MailboxID, lines []TranscriptLine) error {
 	err := db.commit(ctx, func(t *tx) error {
 		for _, l := range lines {
-			if err := t.exec(addTranscriptLine, id, l.At.UnixMicro(), l.Session, string(l.Direction), clip(l.Line, maxTranscriptLine)); err != nil {
+			if err := t.exec(addTranscriptLine, id, l.At.UnixMicro(), l.Session, string(l.Direction), CutTranscriptLine(l.Line)); err != nil {
 				return err
 			}
 		}
@@ -111,6 +111,16 @@ func (db *DB) RecordTranscript(ctx context.Context, id postroom.MailboxID, lines
 		return fmt.Errorf("keep the transcript of %s: %w", id, err)
 	}
 	return nil
+}
+
+// CutTranscriptLine returns as much of a line as is kept, in memory of its own: a
+// server may send lines of a megabyte.
+func CutTranscriptLine(line string) string {
+	if len(line) <= maxTranscriptLine {
+		return clean(line)
+	}
+	const more = " …"
+	return clip(line, maxTranscriptLine-len(more)) + more
 }
 
 const addTranscriptLine = `

@@ -82,7 +82,7 @@ func (s *Server) replacePassword(w http.ResponseWriter, r *http.Request, by visi
 	c := mailbox.Credential{Password: postroom.Hide(r.PostFormValue("credential.password"))}
 	p.Form.Typing = strings.TrimSpace(c.Password.Reveal()) != ""
 	if r.PostFormValue("keep") != "" {
-		to, err := s.keepPassword(r.Context(), by, id, c)
+		to, err := s.keepPassword(r.Context(), by, m, c)
 		if err != nil {
 			return s.refusePassword(w, r, by, m, p, err)
 		}
@@ -121,8 +121,10 @@ func (s *Server) tryPassword(w http.ResponseWriter, r *http.Request, by visitor,
 			end.Keep = keepWords(report)
 			return end, nil
 		}
-		end.To, err = s.keepPassword(ctx, by, m.ID, c)
-		return end, err
+		if end.To, err = s.keepPassword(ctx, by, m, c); err != nil {
+			return s.endOf(by, end.testPage, m, report, err)
+		}
+		return end, nil
 	}
 	if !isAtOnce(r) {
 		watched := s.startTest(by, &liveTest{place: "password " + page.Mailbox, watched: page, mailbox: m, run: run, through: through})
@@ -158,18 +160,34 @@ func keepWords(report mailbox.Report) string {
 	return words
 }
 
-// keepPassword replaces the password of a mailbox, and says where its page shows what
-// has come in since.
-func (s *Server) keepPassword(ctx context.Context, by visitor, id postroom.MailboxID, c mailbox.Credential) (to string, err error) {
+// keepPassword replaces the password of a mailbox as it was when its page was sent, and
+// says where that page shows what has come in since. One that has opened both servers
+// goes on to do so.
+func (s *Server) keepPassword(ctx context.Context, by visitor, m postroom.Mailbox, c mailbox.Credential) (to string, err error) {
 	last, err := s.Reader.LastArrival(ctx)
 	if err != nil {
 		return "", err
 	}
-	change := func(*postroom.Mailbox) error { return nil }
-	if _, err := s.Mailboxes.ChangeWith(ctx, by.Viewer, id, change, mailbox.NewCredentials{Mailbox: &c}); err != nil {
+	both, err := s.withKept(ctx, m.ID, m, c, false)
+	if err != nil {
 		return "", err
 	}
-	return "/mailboxes/" + id.String() + "?" + url.Values{"opened": {last.String()}}.Encode(), nil
+	change := func(now *postroom.Mailbox) error {
+		if isSameServer(now.Incoming.ServerSettings, m.Incoming.ServerSettings) && now.Incoming.Username == m.Incoming.Username && (now.Outgoing == nil) == (m.Outgoing == nil) &&
+			(now.Outgoing == nil || isSameServer(now.Outgoing.ServerSettings, m.Outgoing.ServerSettings)) {
+			return nil
+		}
+		return &postroom.Fault{
+			Kind: postroom.Conflict, Class: postroom.Unknown, FixBy: postroom.FixByUser, Field: "credential.password",
+			Explanation: "Somebody has changed the servers of this mailbox meanwhile, so the password is not kept: it would be sent to another server than it was entered for.",
+			Remedy:      "Look at the settings of the mailbox, then enter the password once more.",
+		}
+	}
+	given := mailbox.NewCredentials{Mailbox: &c, SameOutgoing: both.Outgoing == nil}
+	if _, err := s.Mailboxes.ChangeWith(ctx, by.Viewer, m.ID, change, given); err != nil {
+		return "", err
+	}
+	return "/mailboxes/" + m.ID.String() + "?" + url.Values{"opened": {last.String()}}.Encode(), nil
 }
 
 func (s *Server) refusePassword(w http.ResponseWriter, r *http.Request, by visitor, m postroom.Mailbox, p passwordPage, err error) error {

@@ -89,11 +89,26 @@ func (l Login) Begin(mechanism string) (Mechanism, error) {
 	return nil, fmt.Errorf("SASL mechanism %q is not spoken here", mechanism)
 }
 
+// How much of a text is searched for a secret, and how much of that may be shown: what
+// stands behind may be the beginning of a secret that goes on where nobody looks. In bytes.
+const (
+	maxScrubbed = 16 << 10
+	maxShown    = 12 << 10
+)
+
 // Scrub removes the secret from text that came from outside, in whatever form it
-// stands there, and what was sent in proof of it.
+// stands there, and what was sent in proof of it. Of a text that is longer than
+// anybody reads, such as a megabyte in one line, only the beginning is left.
 func (l Login) Scrub(text string) string {
+	isLong := len(text) > maxScrubbed
+	if isLong {
+		text = text[:maxScrubbed]
+	}
 	for _, blank := range l.Ready().blanks {
 		text = blank(text)
+	}
+	if isLong {
+		text = strings.ToValidUTF8(text[:min(len(text), maxShown)], "") + "…"
 	}
 	return text
 }

@@ -3,6 +3,7 @@ package mail
 import (
 	"strings"
 	"testing"
+	"unicode/utf8"
 
 	"go.uber.org/goleak"
 
@@ -164,6 +165,20 @@ func TestScrub(t *testing.T) {
 	} {
 		if got := test.login.Scrub(test.text); got != test.want {
 			t.Errorf("%s: Scrub = %q, want %q", name, got, test.want)
+		}
+	}
+}
+
+func TestOfALongTextTheBeginningIsScrubbed(t *testing.T) {
+	l := Login{Username: "anna", Secret: postroom.Hide("abcd efgh ijkl mnop")}
+	for _, before := range []int{0, 10_000, maxShown - 30, maxShown - 5, maxScrubbed - 30, maxScrubbed - 10, maxScrubbed - 3, maxScrubbed, 900_000} {
+		text := strings.Repeat("é", before/2) + " abcd efgh ijkl mnop " + strings.Repeat("z", 1<<20)
+		got := l.Scrub(text)
+		if len(got) > maxScrubbed || !utf8.ValidString(got) || strings.Contains(got, "efgh") || strings.Contains(got, "ijkl") {
+			t.Errorf("after %d bytes: %d bytes are left, which end %q", before, len(got), got[max(len(got)-60, 0):])
+		}
+		if before < maxShown-30 && !strings.Contains(got, hidden) {
+			t.Errorf("after %d bytes: the secret is not where it stood", before)
 		}
 	}
 }

@@ -43,12 +43,13 @@ const (
 	where m.message_id_hash = $1 and exists (select 1 from arrival a where a.mail = m.id and a.mailbox = $2)
 	order by m.id limit 1`
 
-	// Some servers give every mail a Message-ID of their own.
+	// Some servers give every mail a Message-ID of their own. What says that the mail did
+	// not arrive, or answers it, is not the mail, though it may be called the same.
 	mailTitled = `
 	select m.id, m.message_id from (
 		select id, mail from arrival where mailbox = $1 and state = 'filed' and mail is not null order by id desc limit 100) a
 	join mail m on m.id = a.mail
-	where m.subject = $2 order by a.id limit 1`
+	where m.subject = $2 and m.kind not in ('bounce', 'delay', 'delivered', 'auto_reply', 'receipt', 'report') order by a.id limit 1`
 
 	tripArrivals = `
 	select a.id, a.state, a.uid, a.uidl, a.occurrence, a.seen_at, a.settled_at, n.folder, n.uid_validity, n.ended_at is not null,

@@ -194,3 +194,23 @@ func TestBouncesSinceARoundTripWasBegun(t *testing.T) {
 		}
 	})
 }
+
+// What says that a mail did not arrive may have its subject.
+func TestABounceIsNotTheMailOfARoundTrip(t *testing.T) {
+	ctx := context.Background()
+	eachDatabase(t, func(t *testing.T, db *DB) {
+		p := newPostman(t, db, "one")
+		box := p.mailbox("support")
+		trip, err := db.BeginRoundTrip(ctx, RoundTrip{Mailbox: box, MessageID: "trip@example.net", Subject: "Round trip (x)"}, time.Hour)
+		p.must(err)
+		for _, kind := range []postroom.MailKind{postroom.KindBounce, postroom.KindDelay, postroom.KindAutoReply} {
+			mail := letterOf(string(kind))
+			mail.Kind, mail.Subject = kind, trip.Subject
+			p.put(box, string(kind), mail)
+		}
+		found, err := db.FindRoundTrip(ctx, trip)
+		if err != nil || found.Mail != 0 || len(found.Bounces) != 1 {
+			t.Errorf("found %+v, %v, want a bounce and no mail", found, err)
+		}
+	})
+}

@@ -17,6 +17,9 @@ const (
 	destroyCredential = `delete from credential where mailbox = $1`
 	destroyOutgoing   = `delete from outgoing_credential where mailbox = $1`
 	freeLease         = `delete from lease where mailbox = $1`
+	forgetRoundTrips  = `delete from round_trip where mailbox = $1`
+	forgetTranscript  = `delete from transcript where mailbox = $1`
+	forgetDialogue    = `delete from transcript_line where mailbox = $1`
 
 	// The issues of this mailbox that no other mailbox brought mail to. What was
 	// deleted as long ago as this is no longer recoverable, and is erased.
@@ -51,7 +54,7 @@ func (db *DB) DeleteMailbox(ctx context.Context, id postroom.MailboxID, erase bo
 		case err != nil:
 			return fmt.Errorf("delete mailbox %s: %w", id, err)
 		}
-		for _, statement := range []string{destroyCredential, destroyOutgoing, freeLease} {
+		for _, statement := range []string{destroyCredential, destroyOutgoing, freeLease, forgetRoundTrips, forgetTranscript, forgetDialogue} {
 			if err := t.exec(statement, int64(id)); err != nil {
 				return fmt.Errorf("delete mailbox %s: %w", id, err)
 			}

@@ -76,6 +76,31 @@ func TestDeletedMailboxKeepsItsLedgerAndNoSecret(t *testing.T) {
 	})
 }
 
+func TestARemovedMailboxLeavesNothingOfItsTests(t *testing.T) {
+	eachDatabase(t, func(t *testing.T, db *DB) {
+		ctx := context.Background()
+		m := addMailbox(t, db, supportMailbox())
+		if _, err := db.BeginRoundTrip(ctx, RoundTrip{Mailbox: m.ID, MessageID: "a@example.net", Subject: "a"}, time.Hour); err != nil {
+			t.Fatal(err)
+		}
+		if err := db.BeginTranscript(ctx, m.ID, 0, time.Hour); err != nil {
+			t.Fatal(err)
+		}
+		if err := db.RecordTranscript(ctx, m.ID, []TranscriptLine{{At: time.Now(), Session: "1", Direction: 'S', Line: "* OK"}}); err != nil {
+			t.Fatal(err)
+		}
+		if err := db.DeleteMailbox(ctx, m.ID, false); err != nil {
+			t.Fatal(err)
+		}
+		for _, table := range []string{"round_trip", "transcript", "transcript_line"} {
+			var left int
+			if err := db.queryRow(ctx, `select count(*) from `+table).Scan(&left); err != nil || left != 0 {
+				t.Errorf("%d rows are left in %s, %v", left, table, err)
+			}
+		}
+	})
+}
+
 func TestErasingLeavesIssuesOfOtherMailboxes(t *testing.T) {
 	eachDatabase(t, func(t *testing.T, db *DB) {
 		ctx := context.Background()

@@ -27,7 +27,7 @@ func (d *Desk) Test(ctx context.Context, by postroom.Viewer, m postroom.Mailbox,
 	kept, err := d.Store.MailboxByAddress(ctx, m.Address)
 	switch {
 	case err == nil: // other settings for one that is here
-		resume, err := d.takeTurn(ctx, kept.ID, o)
+		resume, err := d.takeTurn(ctx, kept, o)
 		if err != nil {
 			return Report{}, err
 		}
@@ -59,7 +59,7 @@ func (d *Desk) TestSaved(ctx context.Context, by postroom.Viewer, id postroom.Ma
 	if err != nil {
 		return Report{}, fmt.Errorf("test mailbox %s: %w", id, err)
 	}
-	resume, err := d.takeTurn(ctx, id, o)
+	resume, err := d.takeTurn(ctx, m, o)
 	if err != nil {
 		return Report{}, err
 	}
@@ -138,13 +138,14 @@ func (d *Desk) inKnownForm(m postroom.Mailbox, c Credential) Credential {
 // turnLimit is how long a test waits for whoever reads a mailbox to step aside.
 const turnLimit = 5 * time.Second
 
-// takeTurn has whoever reads a mailbox step aside, where the test reads it too.
-func (d *Desk) takeTurn(ctx context.Context, id postroom.MailboxID, o TestOptions) (resume func(), err error) {
-	if o.Side == OutgoingSide {
+// takeTurn has whoever reads a mailbox step aside, where the test reads it too and its
+// server lets in only one at a time. By IMAP tests do not wait for one another either.
+func (d *Desk) takeTurn(ctx context.Context, kept postroom.Mailbox, o TestOptions) (resume func(), err error) {
+	if o.Side == OutgoingSide || kept.Incoming.Protocol != postroom.POP3 {
 		return func() {}, nil
 	}
-	if resume, err = d.aside(ctx, id); err != nil {
-		return nil, fmt.Errorf("take turns at mailbox %s: %w", id, err)
+	if resume, err = d.aside(ctx, kept.ID); err != nil {
+		return nil, fmt.Errorf("take turns at mailbox %s: %w", kept.ID, err)
 	}
 	return resume, nil
 }

@@ -118,9 +118,11 @@ func TestAPasswordInAnotherFormIsNotANewOne(t *testing.T) {
 	}
 }
 
-func TestTheOutgoingSideAloneTakesNobodyAside(t *testing.T) {
+func TestWhoIsNotInTheWayDoesNotStepAside(t *testing.T) {
 	_, _, m := twoServers(t, simulator.SMTPOptions{TLS: postroom.TLSImplicit})
 	d, _ := newDesk(t)
+	byIMAP := mustAdd(t, d, m)
+	m.Address, m.Incoming.Protocol, m.Incoming.Folders = "pop@example.net", postroom.POP3, nil
 	added := mustAdd(t, d, m)
 	d.Aside = func(context.Context, postroom.MailboxID) (func(), error) {
 		t.Error("whoever reads it has to step aside")
@@ -128,6 +130,9 @@ func TestTheOutgoingSideAloneTakesNobodyAside(t *testing.T) {
 	}
 	if r, err := d.TestSaved(t.Context(), admin(), added.ID, TestOptions{Side: OutgoingSide}); err != nil || !r.OK {
 		t.Errorf("%s, %v", kinds(r), err)
+	}
+	if r, err := d.TestSaved(t.Context(), admin(), byIMAP.ID, TestOptions{}); err != nil || !r.OK {
+		t.Errorf("by IMAP: %s, %v", kinds(r), err)
 	}
 	m.Outgoing = nil
 	_, err := d.Test(t.Context(), admin(), m, password("right"), TestOptions{Side: OutgoingSide})

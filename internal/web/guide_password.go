@@ -121,10 +121,12 @@ func (s *Server) tryPassword(w http.ResponseWriter, r *http.Request, by visitor,
 			end.Keep = keepWords(report)
 			return end, nil
 		}
-		if end.To, err = s.keepPassword(ctx, by, m, c); err != nil {
-			return s.endOf(by, end.testPage, m, report, err)
+		end.To, err = s.keepPassword(ctx, by, m, c)
+		if f, ok := postroom.FaultOf(err); ok {
+			v := s.viewMailboxFault(by, f, m)
+			end.Fault, err = &v, nil
 		}
-		return end, nil
+		return end, err
 	}
 	if !isAtOnce(r) {
 		watched := s.startTest(by, &liveTest{place: "password " + page.Mailbox, watched: page, mailbox: m, run: run, through: through})

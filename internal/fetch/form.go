@@ -12,7 +12,8 @@ import (
 // signIn opens the mailbox. A secret that has never worked may be written in another
 // form: with the blanks that its provider shows, or without. That is tried once, when
 // the first is refused, and the one that works is kept; what both are refused for is
-// said of the first.
+// said of the first. Where nothing came of the other form, the server being busy for
+// instance, nobody knows yet that both are refused: both are tried again later.
 func (r *reader) signIn(ctx context.Context, w *watch) (session, error) {
 	s, err := r.connect(ctx, w, r.login.Secret)
 	if err == nil || r.login.HasWorked || r.login.Other.IsEmpty() || !r.mayBeTheForm(err) {
@@ -20,6 +21,9 @@ func (r *reader) signIn(ctx context.Context, w *watch) (session, error) {
 	}
 	s, again := r.connect(ctx, w, r.login.Other)
 	if again != nil {
+		if f := r.fleet.Explain(again, r.m, r.login); f != nil && f.Kind == postroom.Delayed {
+			return nil, again
+		}
 		return nil, err
 	}
 	// Unless it is kept, the proof that follows would be one of the wrong form.

@@ -5,11 +5,13 @@ import (
 	"errors"
 	"sync/atomic"
 	"testing"
+	"time"
 
 	"github.com/postroom/postroom"
 	"github.com/postroom/postroom/internal/fetch"
 	"github.com/postroom/postroom/internal/mail"
 	"github.com/postroom/postroom/internal/simulator"
+	"github.com/postroom/postroom/internal/work"
 )
 
 const shownForm, bareForm = "abcd efgh ijkl mnop", "abcdefghijklmnop"
@@ -105,4 +107,30 @@ func TestAFormThatCannotBeKeptProvesNothing(t *testing.T) {
 	if form := kept.Load(); form == nil || *form != shownForm {
 		t.Errorf("kept: %v", form)
 	}
+}
+
+// A server that is busy when the other form comes has not refused it.
+func TestAFormThatWasNotHeardIsNotRefused(t *testing.T) {
+	t.Parallel()
+	s := newScene(t, simulator.Options{})
+	s.server.AddAccount(simUser, shownForm)
+	s.deliver(0, 2)
+	s.twoForms(false)
+	explain, busy := s.fleet.Explain, atomic.Bool{}
+	s.fleet.Explain = func(err error, m postroom.Mailbox, l fetch.Login) *postroom.Fault {
+		f := explain(err, m, l)
+		if f != nil && f.Kind == postroom.NeedsSignIn && busy.CompareAndSwap(false, true) {
+			s.server.SetFaults("", simulator.Faults{ByeAtGreeting: "[UNAVAILABLE] Too busy"})
+		}
+		return f
+	}
+	s.fleet.Retry = work.Delay{First: 50 * time.Millisecond, Max: 50 * time.Millisecond}
+	id := s.add(s.mailbox())
+	s.run()
+	s.until("it is in trouble", func() bool { return s.kept(id).Fault != nil })
+	if f := s.kept(id).Fault; f.Kind != postroom.Delayed {
+		t.Errorf("the fault is %+v, want a delay", f)
+	}
+	s.server.SetFaults("", simulator.Faults{})
+	s.has(id, map[postroom.ArrivalState]int64{postroom.ArrivalFiled: 2})
 }

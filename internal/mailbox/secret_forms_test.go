@@ -1,8 +1,11 @@
 package mailbox
 
 import (
+	"context"
+	"net"
 	"strings"
 	"sync"
+	"syscall"
 	"testing"
 
 	"github.com/postroom/postroom"
@@ -171,5 +174,21 @@ func TestWhatAPastedSecretLooksLike(t *testing.T) {
 				t.Errorf("SecretWords = %q, %v", words, good)
 			}
 		})
+	}
+}
+
+// A server that does not answer when the second form comes has not refused it.
+func TestAFormThatWasNotHeardIsNoWrongPassword(t *testing.T) {
+	s := newVirtual(t, postroom.IMAP, setAs[0])
+	dials := 0
+	s.tester.Dial = func(ctx context.Context, network, address string) (net.Conn, error) {
+		if dials++; dials > 1 {
+			return nil, &net.OpError{Op: "dial", Net: "tcp", Err: syscall.ECONNREFUSED}
+		}
+		return s.dial(ctx, network, address)
+	}
+	r := s.tester.Run(t.Context(), s.m, asPasted(t, setAs[0]), TestOptions{Side: IncomingSide})
+	if f := r.Fault(); dials != 2 || f == nil || f.Kind != postroom.Delayed {
+		t.Errorf("%d connections, %s: %+v, want two and a delay", dials, kinds(r), f)
 	}
 }

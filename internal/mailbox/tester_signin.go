@@ -36,7 +36,7 @@ func letIn[C any](ctx context.Context, r *test, open func(mail.Login) (C, error)
 			r.form = form
 			return client, nil
 		}
-		if refusal == nil {
+		if refusal == nil || r.isDelay(err) { // then nobody knows yet that this form is refused, too
 			refusal = err
 		}
 		if fault == nil {
@@ -68,6 +68,11 @@ func (r *test) refusedPassword(err error) *postroom.Fault {
 		return f
 	}
 	return nil
+}
+
+func (r *test) isDelay(err error) bool {
+	f := r.Explainer.explain(err, r.m, r.c, false)
+	return f != nil && f.Kind == postroom.Delayed
 }
 
 // counted is a refusal that is one of the password for certain. What a server says

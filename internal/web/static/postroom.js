@@ -28,6 +28,7 @@
 	const language = /^en\b/.test(navigator.language) ? navigator.language : "en-GB"; // the words around are English
 	const exact = new Intl.DateTimeFormat(language, { dateStyle: "full", timeStyle: "medium" });
 	const clock = new Intl.DateTimeFormat(language, { hour: "2-digit", minute: "2-digit", hourCycle: "h23" });
+	const second = new Intl.DateTimeFormat(language, { hour: "2-digit", minute: "2-digit", second: "2-digit", hourCycle: "h23" });
 	const day = new Intl.DateTimeFormat(language, { day: "numeric", month: "short" });
 	const year = new Intl.DateTimeFormat(language, { day: "numeric", month: "short", year: "numeric" });
 	const count = (n, word) => `${n} ${word}${n === 1 ? "" : "s"}`;
@@ -54,7 +55,7 @@
 		for (const t of all("time[datetime]", within)) {
 			const at = new Date(t.dateTime);
 			if (isNaN(at)) continue;
-			const text = said(at, now, t.dataset.short !== undefined);
+			const text = t.dataset.clock !== undefined ? second.format(at) : said(at, now, t.dataset.short !== undefined);
 			if (t.textContent !== text) t.textContent = text;
 			const title = exact.format(at);
 			if (t.title !== title) t.title = title;

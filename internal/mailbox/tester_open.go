@@ -129,8 +129,11 @@ func (r *test) command(line string) (word, rest string) {
 	return strings.ToUpper(word), rest
 }
 
-// maxOffers is how many lines of what a server can do are looked at.
-const maxOffers = 100
+// How much is looked at of what a server says it can do.
+const (
+	maxOffers = 100  // lines
+	maxOffer  = 4000 // bytes of a line
+)
 
 func (r *test) hearServer(line string) {
 	o := &r.opening
@@ -139,7 +142,7 @@ func (r *test) hearServer(line string) {
 	case !o.asked.IsZero():
 		o.answered = time.Now()
 	case len(o.offers) < maxOffers:
-		o.offers = append(o.offers, line)
+		o.offers = append(o.offers, strings.Clone(line[:min(len(line), maxOffer)]))
 	}
 }
 

@@ -13,6 +13,9 @@ func (s *Server) AddAccount(user, password string) {
 	s.store.mu.Lock()
 	defer s.store.mu.Unlock()
 	if a := s.store.accounts[user]; a != nil {
+		if a.password != password {
+			a.passwordChanges++
+		}
 		a.password = password
 		return
 	}

@@ -21,6 +21,8 @@ type call struct {
 	signedIn bool
 	secured  bool   // by TLS
 	woken    func() // called when the faults have changed; nil: nothing to do
+	// tokenEnded says whether the access token that signed in has ended; nil: it was none.
+	tokenEnded func() bool
 }
 
 func newCall(p *port, client net.Conn) *call {
@@ -104,6 +106,7 @@ const (
 	wrongPassword
 	appPasswordOnly // the password is right, and not the one that programs may use
 	switchedOff     // the account may not be read by this protocol
+	refusedToken    // by Microsoft
 	refusedByFault
 	tooManyOpen // the account has as many connections as it may have
 )

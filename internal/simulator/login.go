@@ -36,7 +36,7 @@ func (l *lineLogin) mechanism(name string) (sasl.Server, bool) {
 	case "LOGIN":
 		return &loginExchange{login: l.try}, true
 	case "XOAUTH2", "OAUTHBEARER":
-		return &bearerExchange{login: l.try, challenge: l.call.faults().challenge()}, true
+		return &bearerExchange{login: l.tryToken, challenge: l.store.challenge(l.call.faults())}, true
 	}
 	return nil, false
 }
@@ -80,6 +80,8 @@ func (l *lineLogin) refusal(f *Faults) (a answer, ok bool) {
 	switch {
 	case l.verdict == refusedByFault:
 		text = f.RefuseLogin
+	case l.verdict == refusedToken:
+		text = microsoftSays(l.protocol)
 	case l.gmail:
 		text = googleSays(l.protocol, l.verdict)
 	}

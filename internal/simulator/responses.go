@@ -129,6 +129,8 @@ func (w *wire) refusal(f *Faults, v verdict) string {
 		return "NO " + f.tooMany()
 	case v == refusedByFault, f.RefuseLogin != "":
 		return f.RefuseLogin
+	case v == refusedToken:
+		return microsoftSays(postroom.IMAP)
 	case w.server.options.Gmail:
 		return googleSays(postroom.IMAP, v)
 	}

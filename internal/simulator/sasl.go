@@ -14,8 +14,9 @@ var _ imapserver.SessionSASL = (*session)(nil)
 // clients find is usually the one they take.
 func (s *session) AuthenticateMechanisms() []string { return s.wire.server.options.Mechanisms }
 
-// Authenticate begins an exchange. With the two OAuth mechanisms the password of
-// the account is its access token.
+// Authenticate begins an exchange. With the two OAuth mechanisms a token of
+// the provider's OAuth server signs in; where there is none, the password of the account
+// is its token.
 func (s *session) Authenticate(mechanism string) (sasl.Server, error) {
 	switch mechanism {
 	case "PLAIN":
@@ -23,7 +24,7 @@ func (s *session) Authenticate(mechanism string) (sasl.Server, error) {
 	case "LOGIN":
 		return &loginExchange{login: s.Login}, nil
 	case "XOAUTH2", "OAUTHBEARER":
-		return &bearerExchange{login: s.Login, challenge: s.wire.faults().challenge()}, nil
+		return &bearerExchange{login: s.loginByToken, challenge: s.store.challenge(s.wire.faults())}, nil
 	}
 	return nil, refuse("", "Unsupported authentication mechanism")
 }

@@ -103,6 +103,12 @@ func (s *Server) Close() error {
 		errs = append(errs, p.shut())
 	}
 	s.hatch.close()
+	s.store.mu.Lock()
+	signIns := s.store.oauth
+	s.store.mu.Unlock()
+	for _, p := range signIns {
+		errs = append(errs, p.Close())
+	}
 	for _, p := range all {
 		p.group.Wait()
 	}

@@ -16,15 +16,18 @@ import (
 type store struct {
 	mu       sync.Mutex
 	accounts map[string]*account
+	oauth    []*OAuthServer // whose tokens open the accounts; none: their passwords do
 }
 
 type account struct {
 	name, password string
-	google         *Google // nil: the password opens everything
-	folders        map[string]*folder
-	lastValidity   uint32
-	gmail          bool
-	lastMail       uint64 // of Gmail's, ever given out
+	// passwordChanges counts them: grants at Google end with one.
+	passwordChanges int
+	google          *Google // nil: the password opens everything
+	folders         map[string]*folder
+	lastValidity    uint32
+	gmail           bool
+	lastMail        uint64 // of Gmail's, ever given out
 }
 
 // A folder counts every change in version, so that a session sees at once whether

@@ -9,7 +9,7 @@ import (
 
 // A server may send lines of a megabyte before anybody has signed in.
 func TestOnlySoMuchIsKeptOfWhatAServerCanDo(t *testing.T) {
-	r := Tester{Explainer: explainer()}.alone(IncomingSide, mailboxOn(t, func(m *postroom.Mailbox) { m.Incoming.Protocol = postroom.IMAP }), password("right"))
+	r := Tester{Explainer: explainer()}.alone(IncomingSide, mailboxOn(t, func(m *postroom.Mailbox) { m.Incoming.Host = "imap.example.net" }), password("right"))
 	for range 2 * maxOffers {
 		r.hearServer("* CAPABILITY IMAP4rev1 AUTH=PLAIN " + strings.Repeat("X ", 1<<15))
 	}

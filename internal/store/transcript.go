@@ -3,7 +3,9 @@ package store
 import (
 	"context"
 	"fmt"
+	"strings"
 	"time"
+	"unicode"
 
 	"github.com/postroom/postroom"
 )
@@ -114,13 +116,21 @@ func (db *DB) RecordTranscript(ctx context.Context, id postroom.MailboxID, lines
 }
 
 // CutTranscriptLine returns as much of a line as is kept, in memory of its own: a
-// server may send lines of a megabyte.
+// server may send lines of a megabyte. What nobody can read stands there as �: a line
+// is shown in terminals, which obey some of it, and on pages, where marks of direction
+// would have it read from its end.
 func CutTranscriptLine(line string) string {
-	if len(line) <= maxTranscriptLine {
-		return clean(line)
+	shown := strings.Map(func(r rune) rune {
+		if r != '\t' && !unicode.IsPrint(r) && !unicode.Is(unicode.Zs, r) {
+			return unicode.ReplacementChar
+		}
+		return r
+	}, clip(line, maxTranscriptLine))
+	if len(line) <= maxTranscriptLine && len(shown) <= maxTranscriptLine {
+		return shown
 	}
 	const more = " …"
-	return clip(line, maxTranscriptLine-len(more)) + more
+	return clip(shown, maxTranscriptLine-len(more)) + more
 }
 
 const addTranscriptLine = `

@@ -97,3 +97,22 @@ func TestTranscriptIsBounded(t *testing.T) {
 		}
 	})
 }
+
+func TestALineOfATranscriptIsLegible(t *testing.T) {
+	for line, want := range map[string]string{
+		"* OK Grüße,\t日本 \u00a0😀":           "* OK Grüße,\t日本 \u00a0😀",
+		"NO \x1b[31mred\x1b]0;title\a\r\n":  "NO �[31mred�]0;title���",
+		"NO \u202elive\u202c \u2066x\u200b": "NO �live� �x�",
+		"NO \u009b31m\x7f":                  "NO �31m�",
+	} {
+		if got := CutTranscriptLine(line); got != want {
+			t.Errorf("CutTranscriptLine(%q) = %q, want %q", line, got, want)
+		}
+	}
+	for _, long := range []string{strings.Repeat("x", 3000), strings.Repeat("\x1b", 1500), strings.Repeat("é", 1500), strings.Repeat("\x1b", maxTranscriptLine)} {
+		got := CutTranscriptLine(long)
+		if len(got) > maxTranscriptLine || !strings.HasSuffix(got, " …") || CutTranscriptLine(got) != got {
+			t.Errorf("%d bytes %.4q… become %d, which end %q", len(long), long, len(got), got[len(got)-8:])
+		}
+	}
+}

@@ -1,6 +1,7 @@
 package web
 
 import (
+	"context"
 	"net/http"
 	"net/url"
 	"strings"
@@ -61,5 +62,28 @@ func TestANewPasswordOpensWhatTheOldOneOpened(t *testing.T) {
 	}
 	if _, has, err := o.db.OutgoingCredential(t.Context(), orders.ID); err != nil || has {
 		t.Errorf("the old password is still what sends: %v, %v", has, err)
+	}
+}
+
+// Where the key is lost, people are asked to enter the password again: they must be able
+// to do so.
+func TestAPasswordThatCannotBeReadAnyMoreIsReplaced(t *testing.T) {
+	o := openOffice(t)
+	orders := o.box("Orders", "orders@example.net", func(m *postroom.Mailbox) {
+		m.Outgoing = &postroom.OutgoingSettings{ServerSettings: postroom.ServerSettings{Host: "smtp.example.net", Port: 465, TLS: postroom.TLSImplicit, Username: "orders@example.net"}}
+	})
+	lost := &postroom.Fault{Kind: postroom.NeedsRepair, Class: postroom.ClientMisconfigured, FixBy: postroom.FixByAppAdmin, Explanation: "The key is lost.", Remedy: "Enter the password again."}
+	o.pages.Mailboxes.Open = func(context.Context, postroom.MailboxID) (string, postroom.Secret, bool, error) {
+		return "", postroom.Secret{}, false, lost
+	}
+	o.pages.Mailboxes.OpenOutgoing = func(context.Context, postroom.MailboxID) (string, postroom.Secret, error) {
+		return "", postroom.Secret{}, lost
+	}
+	b, at := o.browser(o.admin), "/mailboxes/"+orders.ID.String()+"/password"
+	if begun := b.post(at, url.Values{"credential.password": {"the new one"}}, "HX-Request", "true"); !streamOfTest.MatchString(begun.body) {
+		t.Errorf("no test begins: %d\n%s", begun.status, begun.body)
+	}
+	if a := b.post(at, url.Values{"credential.password": {"the new one"}, "keep": {"yes"}}); a.status != http.StatusSeeOther {
+		t.Errorf("POST = %d\n%s", a.status, a.body)
 	}
 }

@@ -39,16 +39,28 @@ func (s *Server) withKept(ctx context.Context, id postroom.MailboxID, typed post
 	}
 	sending := mailbox.Credential{}
 	if sending.Kind, sending.Password, err = s.Mailboxes.OpenOutgoing(ctx, id); err != nil {
+		if wasTyped && isUnreadable(err) {
+			return c, nil // nothing opens it any more but what was typed
+		}
 		return c, err
 	}
 	if wasTyped {
-		_, both, _, err := s.Mailboxes.Open(ctx, id)
-		if err != nil || both.Reveal() == sending.Password.Reveal() {
-			return c, err // one password opens both, and there is a new one
+		switch _, both, _, err := s.Mailboxes.Open(ctx, id); {
+		case err != nil && !isUnreadable(err):
+			return c, err
+		case err == nil && both.Reveal() == sending.Password.Reveal():
+			return c, nil // one password opens both, and there is a new one
 		}
 	}
 	c.Outgoing = &sending
 	return c, nil
+}
+
+// isUnreadable says whether a password that is kept cannot be read any more, its key
+// being lost for instance: then people are asked to enter it again.
+func isUnreadable(err error) bool {
+	_, ok := postroom.FaultOf(err)
+	return ok
 }
 
 func isSameServer(was, is postroom.ServerSettings) bool {

@@ -107,6 +107,10 @@ func (p *OAuthServer) browser(w http.ResponseWriter, r *http.Request) string {
 	if c, err := r.Cookie(browserCookie); err == nil && p.state.browsers[c.Value] != nil {
 		return c.Value
 	}
+	const most = 10_000
+	if len(p.state.browsers) > most {
+		clear(p.state.browsers) // they sign in again
+	}
 	id := rand.Text()
 	p.state.browsers[id] = []string{}
 	http.SetCookie(w, &http.Cookie{Name: browserCookie, Value: id, Path: "/", HttpOnly: true, SameSite: http.SameSiteLaxMode})
@@ -121,6 +125,11 @@ func (p *OAuthServer) enter(f *oauthFlow) {
 	for id, old := range p.state.flows {
 		if !p.now().Before(old.expires) || len(p.state.flows) > most {
 			delete(p.state.flows, id)
+		}
+	}
+	for code, c := range p.state.codes {
+		if p.now().After(c.expires.Add(codeLasts)) {
+			delete(p.state.codes, code)
 		}
 	}
 	f.id, f.expires = rand.Text(), p.now().Add(flowLasts)

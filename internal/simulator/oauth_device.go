@@ -4,6 +4,7 @@ import (
 	"crypto/rand"
 	"net/http"
 	"net/url"
+	"slices"
 	"strings"
 	"time"
 )
@@ -38,7 +39,8 @@ func (p *OAuthServer) startDevice(w http.ResponseWriter, r *http.Request) {
 	case d.app == nil:
 		p.refuse(w, refusalOf(noApp))
 		return
-	case !p.knows(d.scopes):
+	case !p.knows(d.scopes), !p.isMicrosoft() && slices.Contains(d.scopes, googleMail):
+		// Google lets devices have names and files, never mail.
 		p.refuse(w, refusalOf(badScope))
 		return
 	}

@@ -43,7 +43,7 @@ func (p *OAuthServer) SetFaults(all ...OAuthFaults) {
 
 // Requests counts what was asked: tokens by grant type ("refresh_token",
 // "authorization_code", "client_credentials", …), and authorize, device, revoke,
-// introspect, userinfo, keys, discover.
+// introspect, userinfo, keys, discover, and page for those that people see.
 func (p *OAuthServer) Requests() map[string]int {
 	p.mu.Lock()
 	defer p.mu.Unlock()

@@ -1,6 +1,8 @@
 package simulator
 
 import (
+	"maps"
+	"slices"
 	"strings"
 
 	"github.com/emersion/go-imap/v2/imapserver"
@@ -143,9 +145,10 @@ func (s *Server) CutEnded() int {
 
 func (p *port) withEndedToken() []*call {
 	p.mu.Lock()
-	defer p.mu.Unlock()
+	calls := slices.Collect(maps.Keys(p.calls))
+	p.mu.Unlock()
 	var all []*call
-	for c := range p.calls {
+	for _, c := range calls {
 		c.mu.Lock()
 		ended := c.tokenEnded
 		c.mu.Unlock()

@@ -79,7 +79,7 @@ func refusals() map[refusalID]oauthRefusal {
 		badAssertion:    {400, "invalid_grant", "Invalid JWT Signature.", 700027, "Client assertion failed signature validation.", "invalid_client"},
 		badSubject:      {400, "invalid_grant", "Invalid email or User ID", 50034, "The user account does not exist in the directory.", ""},
 		pending:         {428, "authorization_pending", "Precondition Required", 70016, "OAuth 2.0 device flow error. Authorization is pending. Continue polling.", ""},
-		slowDown:        {429, "slow_down", "Too Many Requests", 70016, "OAuth 2.0 device flow error. The polling interval is too short.", ""},
+		slowDown:        {403, "slow_down", "Forbidden", 70016, "OAuth 2.0 device flow error. The polling interval is too short.", ""},
 		oldDevice:       {400, "expired_token", "", 70020, "The provided value for the input parameter 'device_code' is not valid. This device code has expired.", ""},
 		declined:        {403, "access_denied", "Forbidden", 65004, "User declined to consent to access the app.", "authorization_declined"},
 		noConsent:       {400, "invalid_grant", "Bad Request", 65001, "The user or administrator has not consented to use the application. Send an interactive authorization request for this user and resource.", ""},

@@ -3,6 +3,7 @@ package mailbox
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/postroom/postroom"
@@ -75,10 +76,15 @@ func (r *openIMAP) withFolders(ctx context.Context, folder string, err error) er
 		return err
 	}
 	with := *f
+	r.listFolders(ctx)
+	if slices.ContainsFunc(r.folders, func(have Folder) bool { return have.Name == folder }) {
+		with.Explanation = "The server has the folder " + quote(folder) + " in its list, and says that it does not exist."
+		with.Remedy = "Choose another folder, or ask whoever runs the server."
+		return &with
+	}
 	with.Explanation = "There is no folder " + quote(folder) + " in this mailbox."
 	with.Remedy = "Choose a folder that exists."
 	r.measured.missing = append(r.measured.missing, folder)
-	r.listFolders(ctx)
 	var names []string
 	for _, have := range r.folders[:min(len(r.folders), 12)] {
 		names = append(names, quote(have.Name))

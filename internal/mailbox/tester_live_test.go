@@ -170,6 +170,19 @@ func TestTheReportNamesTheFolders(t *testing.T) {
 	}
 }
 
+func TestAFolderThatIsListedIsNotAdvisedInItsOwnPlace(t *testing.T) {
+	read, _, m := twoServers(t, simulator.SMTPOptions{TLS: postroom.TLSImplicit})
+	read.SetFaults("", simulator.Faults{Replies: map[string]string{"EXAMINE": "NO [NONEXISTENT] Unknown mailbox"}})
+	r := Tester{Explainer: explainer()}.Run(t.Context(), m, password("right"), TestOptions{Side: IncomingSide})
+	f := r.Fault()
+	if f == nil || f.Class != postroom.FolderMissing || !strings.Contains(f.Explanation, "in its list") || strings.Contains(f.Remedy, "INBOX") {
+		t.Errorf("the fault is %+v", f)
+	}
+	if len(r.Advice) != 0 {
+		t.Errorf("advice %+v", r.Advice)
+	}
+}
+
 func TestTheCertificateIsShownAlsoWhereItIsNotTrusted(t *testing.T) {
 	_, _, m := twoServers(t, simulator.SMTPOptions{TLS: postroom.TLSStart})
 	run := func(m postroom.Mailbox) (in, out Step) {

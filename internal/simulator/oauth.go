@@ -93,6 +93,7 @@ type OAuthServer struct {
 	Issuer                                                     string
 	AuthorizeURL, TokenURL, DeviceURL, RevokeURL               string
 	IntrospectURL, UserInfoURL, ConsentURL, VerifyURL, keysURL string
+	PermissionsURL                                             string // where the owner of an account takes back what was allowed
 
 	provider *Server
 	options  OAuthOptions
@@ -186,7 +187,7 @@ func (p *OAuthServer) name() {
 	p.Issuer = p.URL
 	p.AuthorizeURL, p.TokenURL, p.DeviceURL = p.URL+"/o/oauth2/v2/auth", p.URL+"/token", p.URL+"/device/code"
 	p.RevokeURL, p.UserInfoURL, p.keysURL = p.URL+"/revoke", p.URL+"/v1/userinfo", p.URL+"/oauth2/v3/certs"
-	p.IntrospectURL, p.VerifyURL = p.URL+"/introspect", p.URL+"/device"
+	p.IntrospectURL, p.VerifyURL, p.PermissionsURL = p.URL+"/introspect", p.URL+"/device", p.URL+"/permissions"
 	if p.isMicrosoft() {
 		tenant := p.URL + "/" + p.options.Tenant
 		p.Issuer = tenant + "/v2.0"

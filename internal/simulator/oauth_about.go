@@ -17,6 +17,7 @@ func (p *OAuthServer) routes() http.Handler {
 	m.HandleFunc("GET /signin", p.counted("page", p.showPage))
 	m.HandleFunc("POST /signin", p.counted("page", p.takePage))
 	m.HandleFunc("GET "+p.path(p.VerifyURL), p.counted("page", p.verifyPage))
+	m.HandleFunc("GET "+p.path(p.PermissionsURL), p.counted("page", p.permissions))
 	m.HandleFunc("POST "+p.path(p.TokenURL), p.counted("", p.tokens))
 	m.HandleFunc("POST "+p.path(p.DeviceURL), p.counted("device", p.startDevice))
 	m.HandleFunc("POST "+p.path(p.RevokeURL), p.counted("revoke", p.revoke))

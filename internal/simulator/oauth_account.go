@@ -7,11 +7,7 @@ import "slices"
 func (p *OAuthServer) Revoke(user, clientID string) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	for _, g := range p.state.grants {
-		if g.user == user && (clientID == "" || g.app.ClientID == clientID) {
-			g.ended = true
-		}
-	}
+	p.remove(user, clientID)
 }
 
 // end ends a grant; at Google with all others of the account and the app.

@@ -16,6 +16,7 @@ type oauthFlow struct {
 	app         *oauthApp
 	device      *oauthDevice // that is signed in; nil: a browser brings a code back
 	admin       bool         // an administrator allows the app for everybody
+	owner       bool         // looks after what is allowed already, and there is no app
 
 	redirect, state, nonce, challenge string
 	scopes                            []string
@@ -39,6 +40,7 @@ const (
 	stepAdmin    oauthStep = "admin"
 	stepCode     oauthStep = "code"
 	stepDone     oauthStep = "done"
+	stepApps     oauthStep = "apps"
 )
 
 const flowLasts = 30 * time.Minute
@@ -165,6 +167,8 @@ func (p *OAuthServer) isSignedIn(f *oauthFlow, user string) bool {
 // afterSignIn is the step that follows when somebody has signed in.
 func (p *OAuthServer) afterSignIn(f *oauthFlow) {
 	switch {
+	case f.owner:
+		f.step = stepApps
 	case !f.admin && p.state.adminOnly && !f.app.allowed:
 		f.step = stepAdmin
 	case !f.admin && f.device == nil && f.prompt != "consent" && p.hasAllowed(f):

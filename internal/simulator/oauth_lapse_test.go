@@ -159,3 +159,23 @@ func TestTheTokenEndpointGoesWrong(t *testing.T) {
 	_, err = q.refresh(g)
 	q.wantCode(err, "invalid_grant", "")
 }
+
+func TestTheOwnerOfAnAccountTakesBackWhatWasAllowed(t *testing.T) {
+	t.Parallel()
+	bothKinds(t, func(q *signInSetup) {
+		g := q.signIn()
+		q.freshBrowser()
+		v := q.enter(q.open(q.server.PermissionsURL), "identifier", anna)
+		if v = q.enter(v, "password", password); !strings.Contains(v.text, `id="remove-0" name="remove" value="`+appID+`"`) {
+			q.Fatalf("the page is %s", v.text)
+		}
+		if _, err := q.refresh(g); err != nil {
+			q.Error(err)
+		}
+		if v = q.enter(v, "remove", appID); !strings.Contains(v.text, `id="none"`) {
+			q.Errorf("afterwards the page is %s", v.text)
+		}
+		_, err := q.refresh(g)
+		q.wantCode(err, "invalid_grant", "")
+	})
+}

@@ -15,6 +15,7 @@ type oauthPage struct {
 	Step     oauthStep
 	Accounts []string
 	Scopes   []oauthScope
+	Apps     []OAuthApp
 	Admin    bool
 	Error    string // in the provider's words; empty: no error
 }
@@ -32,9 +33,9 @@ func (p *OAuthServer) page() *template.Template {
 <body>{{with .Notice}}<p class="notice" id="notice">{{.}}</p>{{end}}<p>{{.Provider}}</p><h1 id="title">{{.Title}}</h1>
 {{if .Error}}<p id="error">{{.Error}}</p>
 {{else}}<form method="post" action="/signin" id="{{.Step}}"><input type="hidden" name="flow" value="{{.Flow}}">
-{{if eq .Step "choose"}}<p>to continue to {{.App}}</p>{{range $i, $a := .Accounts}}<button class="account" id="account-{{$i}}" name="account" value="{{$a}}">{{$a}}</button>{{end}}
+{{if eq .Step "choose"}}{{with .App}}<p>to continue to {{.}}</p>{{end}}{{range $i, $a := .Accounts}}<button class="account" id="account-{{$i}}" name="account" value="{{$a}}">{{$a}}</button>{{end}}
 <button class="account" id="use-another" name="do" value="other">Use another account</button>
-{{else if eq .Step "account"}}<p>to continue to {{.App}}</p><label for="identifier">Email</label><input id="identifier" name="identifier" value="{{.Typed}}" autocomplete="username" autofocus>
+{{else if eq .Step "account"}}{{with .App}}<p>to continue to {{.}}</p>{{end}}<label for="identifier">Email</label><input id="identifier" name="identifier" value="{{.Typed}}" autocomplete="username" autofocus>
 {{with .Wrong}}<p class="wrong" id="wrong">{{.}}</p>{{end}}<button id="next">Next</button>
 {{else if eq .Step "password"}}<p id="who">{{.User}}</p><label for="password">Password</label><input id="password" name="password" type="password" autocomplete="current-password" autofocus>
 {{with .Wrong}}<p class="wrong" id="wrong">{{.}}</p>{{end}}<button id="next">Next</button> <button id="use-another" name="do" value="other" formnovalidate>Use another account</button>
@@ -44,6 +45,7 @@ func (p *OAuthServer) page() *template.Template {
 <button id="decline" name="do" value="decline">Return to the application without granting consent</button>
 {{else if eq .Step "code"}}<label for="user_code">Code</label><input id="user_code" name="user_code" value="{{.Typed}}" autocomplete="off" autofocus>
 {{with .Wrong}}<p class="wrong" id="wrong">{{.}}</p>{{end}}<button id="next">Next</button>
+{{else if eq .Step "apps"}}<p id="who">{{.User}}</p>{{range $i, $a := .Apps}}<p>{{or $a.Name $a.ClientID}} <button id="remove-{{$i}}" name="remove" value="{{$a.ClientID}}">Remove access</button></p>{{else}}<p id="none">No app has access to your account.</p>{{end}}
 {{else}}<p id="done">You can close this window now, and go on with {{.App}} on your device.</p>{{end}}</form>{{end}}</body></html>
 `))
 }
@@ -105,12 +107,15 @@ func (p *OAuthServer) showPage(w http.ResponseWriter, r *http.Request) {
 			page.App = f.app.ClientID
 		}
 	}
+	if f.step == stepApps {
+		page.Apps = p.allowedApps(f)
+	}
 	for _, scope := range f.scopes {
 		page.Scopes = append(page.Scopes, p.describe(scope))
 	}
 	page.Title = map[oauthStep]string{
 		stepChoose: "Choose an account", stepAccount: "Sign in", stepPassword: "Enter your password", stepConsent: page.App + " wants access to your account",
-		stepAdmin: "Need admin approval", stepCode: "Enter the code that your device shows", stepDone: "You’re all set",
+		stepAdmin: "Need admin approval", stepCode: "Enter the code that your device shows", stepDone: "You’re all set", stepApps: "Apps with access to your account",
 	}[f.step]
 	p.show(w, http.StatusOK, page)
 }
@@ -151,6 +156,10 @@ func (p *OAuthServer) takePage(w http.ResponseWriter, r *http.Request) {
 		p.takePassword(f, r.PostForm.Get("password"))
 	case stepCode:
 		p.takeUserCode(f, r.PostForm.Get("user_code"))
+	case stepApps:
+		if clientID := r.PostForm.Get("remove"); clientID != "" {
+			p.remove(f.user, clientID)
+		}
 	case stepConsent:
 		p.takeConsent(w, r, f)
 		return

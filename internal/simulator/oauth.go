@@ -37,8 +37,9 @@ type OAuthOptions struct {
 
 	Apps            []OAuthApp
 	ServiceAccounts []OAuthServiceAccount
-	Tenant          string   // Microsoft's id of the organisation; empty: OAuthTenant
-	Domains         []string // that stand for the tenant in addresses too
+	Key             *rsa.PrivateKey // signs ID tokens; nil: a new one, which takes a while to find
+	Tenant          string          // Microsoft's id of the organisation; empty: OAuthTenant
+	Domains         []string        // that stand for the tenant in addresses too
 
 	Now      func() time.Time // of everything that ends; nil: time.Now
 	Lifetime time.Duration    // of an access token; 0: an hour
@@ -132,11 +133,14 @@ func (s *Server) StartOAuth(o OAuthOptions) (*OAuthServer, error) {
 	if o.Grace == 0 {
 		o.Grace = time.Minute
 	}
-	key, err := rsa.GenerateKey(rand.Reader, 2048)
-	if err != nil {
-		return nil, fmt.Errorf("make the key of an OAuth server: %w", err)
+	if o.Key == nil {
+		key, err := rsa.GenerateKey(rand.Reader, 2048)
+		if err != nil {
+			return nil, fmt.Errorf("make the key of an OAuth server: %w", err)
+		}
+		o.Key = key
 	}
-	p := &OAuthServer{provider: s, options: o, key: key, hatch: newHatch(), stop: make(chan struct{})}
+	p := &OAuthServer{provider: s, options: o, key: o.Key, hatch: newHatch(), stop: make(chan struct{})}
 	p.state = newOAuthState(o)
 	if err := p.open(); err != nil {
 		return nil, err

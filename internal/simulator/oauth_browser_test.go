@@ -1,6 +1,8 @@
 package simulator
 
 import (
+	"crypto/rand"
+	"crypto/rsa"
 	"io"
 	"net/http"
 	"net/http/cookiejar"
@@ -44,6 +46,9 @@ const (
 	password  = "secret"
 )
 
+// signingKey is one for all tests, for finding it takes long.
+var signingKey = sync.OnceValues(func() (*rsa.PrivateKey, error) { return rsa.GenerateKey(rand.Reader, 2048) })
+
 // signInSetup is a provider with an OAuth server, and an app that is registered there.
 type signInSetup struct {
 	*testing.T
@@ -63,7 +68,11 @@ func newSignIn(t *testing.T, o OAuthOptions) *signInSetup {
 	s := begin(t, Options{Gmail: o.Kind == GoogleOAuth, Mechanisms: []string{"XOAUTH2", "OAUTHBEARER"}})
 	s.AddAccount(bert, password)
 	c := newClock()
-	o.Now = c.now
+	key, err := signingKey()
+	if err != nil {
+		t.Fatal(err)
+	}
+	o.Now, o.Key = c.now, key
 	o.Apps = append(o.Apps, OAuthApp{ClientID: appID, Name: "Postroom", Secret: "app secret", RedirectURLs: []string{backAt}, AsApp: []postroom.Protocol{postroom.IMAP}})
 	p, err := s.StartOAuth(o)
 	if err != nil {

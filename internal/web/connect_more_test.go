@@ -58,6 +58,7 @@ func TestASlipInTheAddressIsMended(t *testing.T) {
 	o.at(ctx, "/mailboxes/new")
 	do(t, ctx, chromedp.SendKeys("#address", "tom@gmial.com\t"))
 	text(t, ctx, "#discovered", "Did you mean tom@gmail.com?")
+	wait(t, ctx, "the line does not say that they were found", `document.querySelector("#servers-line").innerText.trim() === "Servers"`)
 	click(t, ctx, `[data-set="#address"]`)
 	text(t, ctx, "#servers-line", "Gmail: imap.gmail.com by IMAP, sending by smtp.gmail.com")
 	text(t, ctx, "#servers-line", "known provider")

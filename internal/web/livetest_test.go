@@ -90,7 +90,7 @@ func TestAKeptMailboxIsTestedOneSideAtATime(t *testing.T) {
 	archive := o.box("Archive", "archive@example.net")
 	b := o.browser(o.admin)
 	at := "/mailboxes/" + support.ID.String()
-	b.get("/mailboxes").has(t, http.StatusOK, at+"/verify", "Verify sending (SMTP)", "What to do with Support")
+	b.get("/mailboxes").has(t, http.StatusOK, at+"/verify", "Verify sending (SMTP)", at+"/password", "What to do with Support")
 	b.get(at+"/test").has(t, http.StatusOK, "Test it", "Verify reading", "Verify sending")
 	b.post(at+"/verify", url.Values{"side": {"incoming"}}).has(t, http.StatusOK, "Reading works.", "Test again")
 	b.post(at+"/verify", url.Values{"side": {"outgoing"}}).has(t, http.StatusOK, "Sending works.")

@@ -11,7 +11,6 @@ import (
 
 	"github.com/postroom/postroom"
 	"github.com/postroom/postroom/internal/api"
-	"github.com/postroom/postroom/internal/mailbox"
 )
 
 type mailboxCmd struct {
@@ -157,8 +156,10 @@ type mailboxTestCmd struct {
 // command's failure.
 func (c *mailboxTestCmd) Run(ctx context.Context, t terminal) error {
 	return c.withMailbox(ctx, t, c.named, func(client *client, m api.Mailbox) error {
-		reel := newReel(t, c.JSON, func(step string) string { return mailbox.StepKind(step).Title() })
+		reel := newTestReel(t, c.JSON)
+		reel.holds = c.Side == ""
 		report, text, err := client.test(ctx, m.ID, c.Side, reel.step)
+		reel.ends()
 		if err != nil {
 			return err
 		}

@@ -238,7 +238,9 @@ func (f mailboxFlags) outcome(ctx context.Context, t terminal, c *client, m api.
 		m, err = c.await(ctx, m, wait)
 	} else if m.State != string(postroom.MailboxPaused) {
 		var r api.Report
-		r, _, err = c.test(ctx, m.ID, "", newReel(t, f.JSON, func(step string) string { return mailbox.StepKind(step).Title() }).step)
+		reel := newTestReel(t, f.JSON)
+		r, _, err = c.test(ctx, m.ID, "", reel.step)
+		reel.ends()
 		report = &r
 	}
 	if err != nil {

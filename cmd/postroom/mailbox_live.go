@@ -13,6 +13,7 @@ import (
 	"strings"
 
 	"github.com/postroom/postroom"
+	"github.com/postroom/postroom/internal/mailbox"
 )
 
 // maxEvent is how long one event may be, in bytes: the result has a dialogue in it.
@@ -87,11 +88,14 @@ type reel struct {
 	*sheet
 	title    func(step string) string
 	isSilent bool
+	holds    bool     // steps of sending until [reel.ends]: both sides are tried at the same time
+	held     []reeled // of sending
 }
 
 // A reeled is what steps of the API have in common.
 type reeled struct {
 	Step         string `json:"step"`
+	Side         string `json:"side"` // of a test
 	OK           bool   `json:"ok"`
 	Running      bool   `json:"running"`
 	Milliseconds int64  `json:"milliseconds"`
@@ -103,10 +107,28 @@ func (r *reel) step(text json.RawMessage) {
 	if r.isSilent || json.Unmarshal(text, &s) != nil {
 		return // the result says it too
 	}
+	if r.holds && s.Side == string(mailbox.OutgoingSide) {
+		if !s.Running {
+			r.held = append(r.held, s)
+		}
+		return
+	}
 	if s.Running {
 		r.goesOn(strings.TrimSpace(r.title(s.Step) + "  " + printable(s.Detail)))
 		return
 	}
+	r.line(s)
+}
+
+// ends prints what was held.
+func (r *reel) ends() {
+	for _, s := range r.held {
+		r.line(s)
+	}
+	r.held = nil
+}
+
+func (r *reel) line(s reeled) {
 	mark := r.colour(green, "✓")
 	if !s.OK {
 		mark = r.colour(red, "✕")

@@ -73,3 +73,10 @@ func (c *mailboxRoundTripCmd) tell(r *reel, m api.Mailbox, trip api.RoundTrip) {
 func newReel(t terminal, silent bool, title func(string) string) *reel {
 	return &reel{sheet: newSheet(t), title: title, isSilent: silent}
 }
+
+// newTestReel prints a test: reading first, then sending.
+func newTestReel(t terminal, silent bool) *reel {
+	r := newReel(t, silent, func(step string) string { return mailbox.StepKind(step).Title() })
+	r.holds = true
+	return r
+}

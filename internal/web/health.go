@@ -127,6 +127,8 @@ func healthSentence(counts map[postroom.MailboxState]int64) (string, badge) {
 	switch {
 	case all == 1 && active == 1:
 		text = "The mailbox is being read."
+	case all == 2 && active == 2:
+		text = "Both mailboxes are being read."
 	case active == all:
 		text = "All " + mailboxCount(all) + " are being read."
 	case all == 1:

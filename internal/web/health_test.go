@@ -109,6 +109,7 @@ func TestAnnouncedChangesAreToldBeforeTheirDay(t *testing.T) {
 func TestHealthSentence(t *testing.T) {
 	type counts = map[postroom.MailboxState]int64
 	for want, c := range map[string]counts{
+		"Both mailboxes are being read.":                                                                 {postroom.MailboxActive: 2},
 		"All 3 mailboxes are being read.":                                                                {postroom.MailboxActive: 3},
 		"398 of 400 mailboxes are being read.":                                                           {postroom.MailboxActive: 398, postroom.MailboxNeedsSignIn: 2},
 		"1 of 2 mailboxes is being read. 1 is paused by a person.":                                       {postroom.MailboxActive: 1, postroom.MailboxPaused: 1},

@@ -162,8 +162,17 @@ func (s *Server) changesSeen(ctx context.Context, by visitor, query string) ([]c
 			if !by.IsAdmin() && !by.CanSeeMail(m) || !fits && !has(query, m.Name, m.Address) {
 				continue
 			}
-			if seen++; seen <= maxNamed {
+			if seen++; seen > maxNamed {
+				continue
+			}
+			m, err := s.seenMailbox(ctx, by, m.ID) // who may know of it may have changed since it was looked up
+			switch {
+			case err == nil:
 				v.Mailboxes = append(v.Mailboxes, s.mailboxRow(m))
+			case postroom.KindOf(err) == postroom.NotFound:
+				seen--
+			default:
+				return nil, err
 			}
 		}
 		if seen > 0 {

@@ -10,6 +10,7 @@ import (
 
 	"github.com/postroom/postroom"
 	"github.com/postroom/postroom/internal/provider"
+	"github.com/postroom/postroom/internal/store"
 	"github.com/postroom/postroom/internal/testbed"
 )
 
@@ -84,6 +85,18 @@ func TestAnnouncedChangesAreToldBeforeTheirDay(t *testing.T) {
 	b.get(at).has(t, http.StatusOK, "Announced by the provider", "31 December 2026, in 30 days", "What to do:")
 	b.get("/health").has(t, http.StatusOK, "Announced by providers", banner)
 	agent.get(at).has(t, http.StatusOK, "Announced by the provider")
+	agent.get("/health").has(t, http.StatusOK, banner, "Office")
+	hidden, err := o.db.Mailbox(t.Context(), office.ID)
+	if err != nil {
+		t.Fatal(err)
+	}
+	hidden.Owner, hidden.Visibility = o.admin.ID, postroom.Visibility{Kind: postroom.VisibleToOwner}
+	if _, err := o.db.ChangeMailbox(t.Context(), hidden, store.MailboxChange{Seen: hidden.UpdatedAt}); err != nil {
+		t.Fatal(err)
+	}
+	if page := agent.get("/health"); strings.Contains(page.body, banner) {
+		t.Error("a mailbox is named to somebody who may not know of it any more")
+	}
 	if page := agent.get("/issues"); strings.Contains(page.body, banner) {
 		t.Error("an agent is told above every page what an administrator has to do")
 	}

@@ -10,10 +10,6 @@ import (
 	"github.com/postroom/postroom"
 )
 
-// maxAddress is the longest address that can be sent to, in bytes (RFC 5321
-// section 4.5.3.1.3, without the angle brackets).
-const maxAddress = 254
-
 // completeAddress checks the address, fills in the user name before the address
 // loses its case, and the name.
 func completeAddress(m *postroom.Mailbox) error {
@@ -32,7 +28,7 @@ func completeAddress(m *postroom.Mailbox) error {
 	if !ok || local == "" || domain == "" {
 		return invalid(field, quote(address)+" is not a whole mail address.", "Enter it with the @ and what comes behind it, such as support@example.net.")
 	}
-	if !isLocalPart(local) || !isDomain(domain) || len(address) > maxAddress {
+	if !postroom.IsLocalPart(local) || !isDomain(domain) || len(address) > postroom.MaxAddress {
 		return invalid(field, quote(address)+" cannot be a mail address.", "Look for a blank, a comma or a missing part, and write it such as support@example.net.")
 	}
 	for _, s := range servers(m) {
@@ -67,24 +63,6 @@ func cutLast(text string, sep byte) (before, after string, ok bool) {
 		return text[:i], text[i+1:], true
 	}
 	return text, "", false
-}
-
-// isLocalPart says whether text can stand before the @: a dot-atom (RFC 5322
-// section 3.2.3), any letters of the world included (RFC 6531), or a quoted text.
-func isLocalPart(text string) bool {
-	if len(text) > 64 || hasControls(text) {
-		return false
-	}
-	if len(text) > 2 && text[0] == '"' && text[len(text)-1] == '"' {
-		inner := strings.NewReplacer(`\\`, "", `\"`, "").Replace(text[1 : len(text)-1])
-		return !strings.ContainsAny(inner, `"\`)
-	}
-	for _, atom := range strings.Split(text, ".") {
-		if atom == "" || strings.ContainsAny(atom, " \t\u00a0()<>[]:;@\\,\"") {
-			return false
-		}
-	}
-	return true
 }
 
 // isDomain says whether text can be a domain: a name that DNS can hold, in

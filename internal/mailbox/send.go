@@ -74,7 +74,7 @@ func recipient(to, own string) (string, error) {
 		return own, nil
 	}
 	local, domain, ok := cutLast(to, '@')
-	if !ok || !isLocalPart(local) || !isDomain(domain) || len(to) > maxAddress {
+	if !ok || !postroom.IsLocalPart(local) || !isDomain(domain) || len(to) > postroom.MaxAddress {
 		return "", invalid("to", quote(to)+" cannot be a mail address.", "Look for a blank, a comma or a missing part, and write it such as anna@example.net.")
 	}
 	return to, nil

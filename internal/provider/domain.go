@@ -4,7 +4,6 @@ import (
 	"net/mail"
 	"strings"
 	"unicode"
-	"unicode/utf8"
 
 	"golang.org/x/net/idna"
 	"golang.org/x/net/publicsuffix"
@@ -22,10 +21,6 @@ type mailAddress struct {
 	isTagged bool
 }
 
-// maxAddress is the longest address that can be sent to, in bytes (RFC 5321 section
-// 4.5.3.1.3, without the angle brackets).
-const maxAddress = 254
-
 // readAddress takes an address apart; what is none is a Fault.
 func readAddress(text string) (a mailAddress, err error) {
 	text = strings.TrimSpace(text)
@@ -39,7 +34,7 @@ func readAddress(text string) (a mailAddress, err error) {
 	switch {
 	case i <= 0, i == len(text)-1:
 		return a, noAddress(text, "is not a whole mail address")
-	case len(text) > maxAddress: // turning a much longer domain into ASCII takes seconds
+	case len(text) > postroom.MaxAddress:
 		return a, noAddress(text, "cannot be a mail address")
 	}
 	local, domain := text[:i], strings.ToLower(text[i+1:])
@@ -47,7 +42,7 @@ func readAddress(text string) (a mailAddress, err error) {
 		return a, noAddress(text, "names a computer by its number, and only a domain says anything about servers")
 	}
 	ascii, err := idna.Lookup.ToASCII(domain)
-	if err != nil || !isHostName(ascii) || !isLocalPart(local) {
+	if err != nil || !isHostName(ascii) || !postroom.IsLocalPart(local) {
 		return a, noAddress(text, "cannot be a mail address")
 	}
 	a = mailAddress{typed: local + "@" + domain, shown: domain, domain: ascii}
@@ -77,24 +72,6 @@ func noAddress(text, what string) error {
 
 // inASCII is the account with its domain as DNS spells it, as web servers are asked.
 func (a mailAddress) inASCII() string { return strings.TrimSuffix(a.account, a.shown) + a.domain }
-
-// isLocalPart says whether text can stand before the @ (RFC 5322 section 3.2.3, RFC
-// 6531).
-func isLocalPart(text string) bool {
-	if text == "" || len(text) > 64 || !utf8.ValidString(text) || strings.ContainsFunc(text, unicode.IsControl) {
-		return false
-	}
-	if len(text) > 2 && text[0] == '"' && text[len(text)-1] == '"' {
-		inner := strings.NewReplacer(`\\`, "", `\"`, "").Replace(text[1 : len(text)-1])
-		return !strings.ContainsAny(inner, `"\`)
-	}
-	for _, atom := range strings.Split(text, ".") {
-		if atom == "" || strings.ContainsAny(atom, " \t\u00a0()<>[]:;@\\,\"") {
-			return false
-		}
-	}
-	return true
-}
 
 // isHostName says whether text is a name of labels as DNS has them, in ASCII and lower
 // case (RFC 1123 section 2.1). Underscores occur in the networks of companies.

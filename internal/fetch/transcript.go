@@ -99,12 +99,12 @@ func (f *Fleet) listen(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	ears := make(map[postroom.MailboxID]*ear, len(asked))
+	ears, begun := make(map[postroom.MailboxID]*ear, len(asked)), make(map[postroom.MailboxID]*ear)
 	for _, t := range asked {
 		e := f.ears[t.Mailbox]
 		if e == nil || !e.askedAt.Equal(t.AskedAt) {
 			e = &ear{askedAt: t.AskedAt, until: time.Now().Add(t.Until.Sub(t.AskedAt)), node: f.Node}
-			defer f.connectAnew(t.Mailbox, e)
+			begun[t.Mailbox] = e
 		}
 		ears[t.Mailbox] = e
 	}
@@ -116,6 +116,9 @@ func (f *Fleet) listen(ctx context.Context) error {
 		if ears[id] != e {
 			e.end()
 		}
+	}
+	for id, e := range begun { // which a new connection finds by now
+		f.connectAnew(id, e)
 	}
 	return nil
 }

@@ -78,7 +78,7 @@ func (d *Desk) complete(ctx context.Context, m postroom.Mailbox, c Credential) (
 	if m, err = d.completeMailbox(ctx, m); err != nil {
 		return m, c, err
 	}
-	c, err = c.complete()
+	c, err = c.Complete()
 	return m, c, err
 }
 

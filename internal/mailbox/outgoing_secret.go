@@ -32,7 +32,7 @@ func (c NewCredentials) forNew() Credential {
 // areNew names the credentials that a mailbox does not have already.
 func (d *Desk) areNew(ctx context.Context, id postroom.MailboxID, c NewCredentials) (fields []string, err error) {
 	if c.Mailbox != nil {
-		wanted, err := c.Mailbox.complete()
+		wanted, err := c.Mailbox.Complete()
 		if err != nil {
 			return nil, err
 		}
@@ -81,7 +81,7 @@ func isSecret(a, b postroom.Secret) bool {
 func (d *Desk) sealed(m postroom.Mailbox, c NewCredentials) (with store.MailboxChange, err error) {
 	own := c.Outgoing
 	if c.Mailbox != nil {
-		complete, err := c.Mailbox.complete()
+		complete, err := c.Mailbox.Complete()
 		if err != nil {
 			return with, err
 		}

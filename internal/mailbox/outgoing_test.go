@@ -140,7 +140,7 @@ func TestAppPasswordWithAndWithoutBlanks(t *testing.T) {
 			read, _, m := twoServers(t, simulator.SMTPOptions{TLS: postroom.TLSImplicit})
 			read.AddAccount("relay", at)
 			m.Outgoing.Username = "relay"
-			c, err := Credential{Kind: KindPassword, Password: postroom.Hide("right"), Outgoing: &Credential{Kind: KindAppPassword, Password: postroom.Hide(typed)}}.complete()
+			c, err := Credential{Kind: KindPassword, Password: postroom.Hide("right"), Outgoing: &Credential{Kind: KindAppPassword, Password: postroom.Hide(typed)}}.Complete()
 			if err != nil {
 				t.Fatal(err)
 			}

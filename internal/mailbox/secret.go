@@ -34,10 +34,10 @@ const maxPassword = 4 << 10
 // fourGroups is how providers show an app password; the blanks are not part of it.
 var fourGroups = regexp.MustCompile(`^[A-Za-z]{4}([ \x{a0}][A-Za-z]{4}){3}$`)
 
-// complete returns c as it is kept until it has worked: as it was typed, but for
+// Complete returns c as it is kept until it has worked: as it was typed, but for
 // what is around it and for line ends. In which form a server takes it is found out
-// there, see [Explainer.formsOf].
-func (c Credential) complete() (Credential, error) {
+// there, see [Explainer.formsOf]. What cannot be used is a Fault of kind Invalid.
+func (c Credential) Complete() (Credential, error) {
 	c, err := c.completeAs("credential")
 	if err == nil && c.Outgoing != nil {
 		own, err := c.Outgoing.completeAs("outgoing.credential")

@@ -28,7 +28,7 @@ var (
 
 func asPasted(t *testing.T, text string) Credential {
 	t.Helper()
-	c, err := Credential{Password: postroom.Hide(text)}.complete()
+	c, err := Credential{Password: postroom.Hide(text)}.Complete()
 	if err != nil {
 		t.Fatal(err)
 	}

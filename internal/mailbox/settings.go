@@ -44,6 +44,23 @@ func (r Rules) Complete(m postroom.Mailbox) (postroom.Mailbox, error) {
 	return m, nil
 }
 
+// CompleteSide is Complete for settings of which only one side is wanted: those of
+// the other may be missing.
+func (r Rules) CompleteSide(m postroom.Mailbox, side Side) (postroom.Mailbox, error) {
+	if side == IncomingSide {
+		m.Outgoing = nil
+	}
+	isAlone := side == OutgoingSide && isBlank(m.Incoming.Host)
+	if isAlone {
+		m = withSomeServer(m)
+	}
+	m, err := r.Complete(m)
+	if isAlone {
+		m.Incoming.Host = ""
+	}
+	return m, err
+}
+
 // invalid is the Fault for a setting that cannot be used.
 func invalid(field, explanation, remedy string) error {
 	return &postroom.Fault{

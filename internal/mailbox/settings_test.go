@@ -297,7 +297,7 @@ func TestPasswordsAreTakenAsTheyAreMeant(t *testing.T) {
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
-			got, err := Credential{Kind: test.kind, Password: postroom.Hide(test.password)}.complete()
+			got, err := Credential{Kind: test.kind, Password: postroom.Hide(test.password)}.Complete()
 			if test.words != "" {
 				f, ok := postroom.FaultOf(err)
 				if !ok || f.Kind != postroom.Invalid || !strings.HasPrefix(f.Field, "credential.") || !strings.Contains(f.Explanation, test.words) {

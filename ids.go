@@ -5,17 +5,23 @@ import "strconv"
 // Ids are made by the database and are opaque outside: a program that uses the
 // API sees strings and must not read anything into them.
 type (
-	MailboxID   int64
-	NumberingID int64
-	ArrivalID   int64
-	RawID       int64
-	MailID      int64
-	IssueID     int64
-	EntryID     int64
-	UserID      int64
-	SessionID   int64
-	TokenID     int64
-	NodeID      int64
+	MailboxID    int64
+	NumberingID  int64
+	ArrivalID    int64
+	RawID        int64
+	MailID       int64
+	IssueID      int64
+	EntryID      int64
+	UserID       int64
+	SessionID    int64
+	TokenID      int64
+	NodeID       int64
+	OAuthAppID   int64
+	GrantID      int64
+	SignInID     int64
+	SignInLinkID int64
+	AlertID      int64
+	NoticeID     int64
 )
 
 func (id MailboxID) String() string   { return formatID(id) }
@@ -29,6 +35,13 @@ func (id UserID) String() string      { return formatID(id) }
 func (id SessionID) String() string   { return formatID(id) }
 func (id TokenID) String() string     { return formatID(id) }
 func (id NodeID) String() string      { return formatID(id) }
+
+func (id OAuthAppID) String() string   { return formatID(id) }
+func (id GrantID) String() string      { return formatID(id) }
+func (id SignInID) String() string     { return formatID(id) }
+func (id SignInLinkID) String() string { return formatID(id) }
+func (id AlertID) String() string      { return formatID(id) }
+func (id NoticeID) String() string     { return formatID(id) }
 
 func formatID[ID ~int64](id ID) string { return strconv.FormatInt(int64(id), 10) }
 

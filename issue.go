@@ -61,6 +61,10 @@ const (
 	EventMailboxChanged EventType = "mailbox.changed" // state or settings
 	EventMailboxDeleted EventType = "mailbox.deleted"
 	EventQuarantined    EventType = "arrival.quarantined"
+	EventSignedIn       EventType = "mailbox.signed_in" // a grant became what opens it
+	EventAlertRaised    EventType = "alert.raised"
+	EventAlertReminded  EventType = "alert.reminded"
+	EventAlertEnded     EventType = "alert.ended"
 )
 
 // An Event is something that happened, appended in the same commit as the fact.

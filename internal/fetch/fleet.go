@@ -39,6 +39,11 @@ type Fleet struct {
 	Alone bool
 	// Login returns what opens a mailbox, and whether it has done so before.
 	Login func(ctx context.Context, m postroom.Mailbox) (Login, error)
+	// Renew returns another access token for a mailbox of which the server has refused
+	// the one of refused. It is asked once for a try. Nil: there are none.
+	Renew func(ctx context.Context, m postroom.Mailbox, refused Login) (Login, error)
+	// Opened hears of every sign-in that a server took; nil: nobody does.
+	Opened func(ctx context.Context, m postroom.Mailbox)
 	// Prefer keeps the form of a secret that has opened a mailbox in place of the one
 	// that was refused. It is needed where Login knows another form.
 	Prefer func(ctx context.Context, id postroom.MailboxID, was, is postroom.Secret) error
@@ -148,6 +153,9 @@ func (f *Fleet) withDefaults() {
 	}
 	if f.Troubled == nil {
 		f.Troubled = func(*postroom.Fault) {}
+	}
+	if f.Opened == nil {
+		f.Opened = func(context.Context, postroom.Mailbox) {}
 	}
 	if f.Log == nil {
 		f.Log = slog.New(slog.DiscardHandler)

@@ -60,7 +60,7 @@ func (r *reader) connect(ctx context.Context, w *watch, secret postroom.Secret) 
 		Host: in.Host, Port: in.Port, TLS: in.TLS, CACertificate: in.CACertificate, PinnedSHA256: in.PinnedSHA256,
 		ConnectTimeout: in.ConnectTimeout, AuthTimeout: in.AuthTimeout,
 	}
-	login := mail.Login{Username: in.Username, Secret: secret, Host: in.Host, Port: in.Port}
+	login := mail.Login{Username: in.Username, Secret: secret, OAuth: r.login.isOAuth(), Host: in.Host, Port: in.Port}
 	if in.Protocol == postroom.POP3 {
 		return w.openPOP3(ctx, pop3.Options{Endpoint: endpoint, Login: login, CommandTimeout: r.fleet.CommandTimeout, Transcript: r.hearing()})
 	}

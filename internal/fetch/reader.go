@@ -30,11 +30,15 @@ type mailboxLedger interface {
 
 // Login is what opens a mailbox.
 type Login struct {
-	Kind      string // password or app_password
+	Kind      string // password, app_password or oauth
 	Secret    postroom.Secret
 	Other     postroom.Secret // another form of Secret, which is tried once where that is refused; empty: there is none
 	HasWorked bool            // it has opened this mailbox before
+	Expires   time.Time       // of oauth: the end of the access token in Secret; zero: unknown
 }
+
+// isOAuth says whether the secret is an access token.
+func (l Login) isOAuth() bool { return l.Kind == postroom.CredentialOAuth }
 
 // A reader keeps one mailbox read. It lives as long as its node owns the mailbox
 // and the settings stay the same.
@@ -195,6 +199,7 @@ func (r *reader) sit(ctx context.Context) error {
 	r.turnedAway, r.openedAt = 0, time.Now()
 	r.seat.Serve()
 	r.fleet.servers.opened(r.server(), r.m.ID, time.Now())
+	r.fleet.Opened(ctx, r.m)
 	w.session = s
 	r.keep(s)
 	defer func() {

@@ -21,9 +21,12 @@ const (
 // A Login is who signs in, and with what.
 type Login struct {
 	Username string
-	Secret   postroom.Secret // a password, or with an OAuth mechanism an access token
-	// Mechanism is one of the constants above. Empty: the best password mechanism
-	// that the server offers.
+	Secret   postroom.Secret // a password, or an access token
+	// OAuth says that Secret is an access token, for whichever OAuth mechanism the
+	// server offers.
+	OAuth bool
+	// Mechanism is one of the constants above. Empty: the best that the server offers
+	// for a secret of this kind.
 	Mechanism string
 	Host      string // what OAUTHBEARER names to the server
 	Port      int
@@ -34,19 +37,24 @@ type Login struct {
 
 // IsOAuth says whether the secret is an access token.
 func (l Login) IsOAuth() bool {
-	return strings.EqualFold(l.Mechanism, XOAuth2) || strings.EqualFold(l.Mechanism, OAuthBearer)
+	return l.OAuth || strings.EqualFold(l.Mechanism, XOAuth2) || strings.EqualFold(l.Mechanism, OAuthBearer)
 }
 
 // Choose names the mechanism for a server that offers those of offered. The one
 // that the login asks for is taken as given. Under encryption PLAIN comes first,
 // because it works with however the server stores its passwords; without, SCRAM,
-// because it does not show the password. ok is false when none fits.
+// because it does not show the password. Of the mechanisms for access tokens XOAUTH2
+// comes first: Microsoft knows no other, and everybody who came later knows it too.
+// ok is false when none fits.
 func (l Login) Choose(offered []string, encrypted bool) (mechanism string, ok bool) {
 	if l.Mechanism != "" {
 		return strings.ToUpper(l.Mechanism), true
 	}
 	order := []string{Plain, LoginSASL, ScramSHA256}
-	if !encrypted {
+	switch {
+	case l.OAuth:
+		order = []string{XOAuth2, OAuthBearer}
+	case !encrypted:
 		order = []string{ScramSHA256, Plain, LoginSASL}
 	}
 	for _, m := range order {

@@ -14,6 +14,8 @@ import (
 
 	"github.com/postroom/postroom"
 	"github.com/postroom/postroom/internal/access"
+	"github.com/postroom/postroom/internal/alert"
+	"github.com/postroom/postroom/internal/credential"
 	"github.com/postroom/postroom/internal/issue"
 	"github.com/postroom/postroom/internal/mailbox"
 	"github.com/postroom/postroom/internal/provider"
@@ -26,6 +28,12 @@ type Server struct {
 	Reader    *store.Reader
 	Issues    *issue.Desk
 	Mailboxes *mailbox.Desk
+	// Apps are the registrations at providers, and Forecast what is known to end; nil:
+	// there are no pages about them.
+	Apps     *credential.Apps
+	Forecast *credential.Forecast
+	// Alerts knows what needs somebody, and tells them; nil: nobody does.
+	Alerts *alert.Desk
 	// Presets are the mail providers that are known; nil: those of a zero value.
 	Presets *provider.Presets
 	// PublicURL is where people reach this server; with https:// cookies are marked
@@ -93,6 +101,7 @@ func (s *Server) Handler() http.Handler {
 	signedIn("GET /mails/{id}/attachments/{n}", s.downloadAttachment)
 
 	s.mailboxRoutes(signedIn, admin)
+	s.careRoutes(signedIn, admin)
 
 	signedIn("GET /health", s.showHealth)
 	signedIn("GET /guides", s.showGuides)

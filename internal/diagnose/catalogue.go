@@ -51,9 +51,11 @@ type entry struct {
 		First pause `yaml:"first"`
 		Max   pause `yaml:"max"`
 	} `yaml:"backoff"`
-	FixBy  postroom.FixBy `yaml:"fix_by"`
-	Remedy string         `yaml:"remedy"`
-	Link   struct {
+	FixBy postroom.FixBy `yaml:"fix_by"`
+	// Explanation says of an OAuth server what has happened; empty: as its class does.
+	Explanation string `yaml:"explanation"`
+	Remedy      string `yaml:"remedy"`
+	Link        struct {
 		Words string `yaml:"words"`
 		URL   string `yaml:"url"`
 	} `yaml:"link"`

@@ -39,8 +39,12 @@ create table oauth_grant (
 	refreshed_at       bigint,
 	used_at            bigint,
 	failures           bigint not null default 0,
+	failed_at          bigint,                     -- when fault was
 	next_try_at        bigint,
 	fault              text,                       -- JSON
+	-- How often the provider has answered. Whoever asks says what they knew of, so that
+	-- nobody asks for what has been answered meanwhile.
+	answers            bigint not null default 0,
 	-- One process at a time asks the provider: the lease outlives its request. asked_at
 	-- is set before asking and cleared by the answer's commit: found set by the next one,
 	-- an answer was lost.
@@ -48,6 +52,7 @@ create table oauth_grant (
 	lease_until        bigint,
 	asked_at           bigint,
 	interrupted        bigint not null default 0,
+	lost_at            bigint,                     -- of the answer that was lost; null: none since it worked
 	adopted_at         bigint,
 	ended_at           bigint,
 	revocation         text not null default '',
@@ -99,6 +104,7 @@ create table sign_in (
 	device       text,                             -- JSON: what is shown of a device code
 	step         text not null,
 	account      text,                             -- JSON: who signed in
+	answer       text not null default '',    -- what a person said about another account than expected
 	oauth_grant  bigint references oauth_grant (id) on delete set null,
 	fault        text,                             -- JSON
 	report       text,                             -- JSON: the steps of the test
@@ -114,21 +120,26 @@ create table sign_in (
 create index sign_in_mailbox on sign_in (mailbox, id);
 create index sign_in_open on sign_in (step, next_try_at) where ended_at is null;
 
+-- Whoever looks for what needs a person raises it with every change that it makes, so
+-- that of two nodes one does.
+insert into counter (name, value) values ('alert', 0);
+
 -- One cause that needs a person.
 create table alert (
-	id         bigint generated always as identity primary key,
-	cause      text not null,
-	kind       text not null,
-	title      text not null,
-	fault      text not null,                      -- JSON
-	app        bigint,
-	ends_at    bigint,                             -- of what is ahead
-	begun_at   bigint not null,
-	ended_at   bigint,
-	told_at    bigint,
-	told       bigint not null default 0,
-	next_at    bigint,
-	gap        bigint not null default 0           -- mails brought in once it was mended
+	id          bigint generated always as identity primary key,
+	cause       text not null,
+	kind        text not null,
+	title       text not null,
+	fault       text not null,                     -- JSON
+	app         bigint,
+	ends_at     bigint,                            -- of what is ahead
+	begun_at    bigint not null,
+	quiet_since bigint,                            -- since when nobody needs to do anything; null: somebody does
+	ended_at    bigint,                            -- when that had lasted
+	told_at     bigint,
+	told        bigint not null default 0,
+	next_at     bigint,                            -- of the next reminder
+	gap         bigint not null default 0          -- mails that were brought in once it was mended
 );
 create unique index alert_open on alert (cause) where ended_at is null;
 create index alert_ended on alert (ended_at) where ended_at is not null;
@@ -138,10 +149,10 @@ create table alert_mailbox (
 	mailbox  bigint not null references mailbox (id) on delete cascade,
 	begun_at bigint not null,
 	ended_at bigint,
-	after    bigint not null,                      -- the newest arrival then
+	after    bigint not null,                      -- the newest arrival of all then
 	primary key (alert, mailbox)
 );
-create index alert_mailbox_mailbox on alert_mailbox (mailbox) where ended_at is null;
+create index alert_mailbox_mailbox on alert_mailbox (mailbox);
 
 -- Who has closed the pop-up of an alert.
 create table alert_seen (
@@ -153,23 +164,25 @@ create table alert_seen (
 
 -- Mail of our own to the people who look after this Postroom.
 create table notice (
-	id          bigint generated always as identity primary key,
-	kind        text not null,
-	alert       bigint references alert (id) on delete cascade,
-	link        bigint references sign_in_link (id) on delete cascade,
-	recipient   text not null,
-	subject     text not null,
-	text        text not null,                     -- '' where sealed holds it
-	sealed      bytea,                            -- a text that opens something, such as a link
-	message_id  text not null,
-	state       text not null,
-	via         text not null default '',
-	tries       bigint not null default 0,
-	next_try_at bigint,
+	id            bigint generated always as identity primary key,
+	kind          text not null,
+	alert         bigint references alert (id) on delete cascade,
+	link          bigint references sign_in_link (id) on delete cascade,
+	recipient     text not null,
+	subject       text not null,
+	text          text not null,                   -- '' where sealed holds it
+	sealed        bytea,                          -- a text that opens something, such as a link; null once it has left
+	message_id    text not null,                   -- what stands before the @
+	state         text not null,
+	via           text not null default '',
+	tries         bigint not null default 0,
+	doubts        bigint not null default 0,       -- tries of which nobody knows whether they went well
+	next_try_at   bigint,
 	claimed_until bigint,                          -- while it is being sent
-	fault       text,                              -- JSON
-	created_at  bigint not null,
-	sent_at     bigint
+	fault         text,                            -- JSON
+	created_at    bigint not null,
+	sent_at       bigint
 );
 create index notice_due on notice (next_try_at) where state in ('queued', 'sending');
 create index notice_alert on notice (alert, id);
+create index notice_settled on notice (id) where state in ('sent', 'refused');

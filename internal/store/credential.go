@@ -14,18 +14,20 @@ type KeptCredential struct {
 	Kind     string
 	Sealed   []byte
 	WorkedAt time.Time // when it last opened the mailbox; zero: never yet
+	// Grant is what it rests on with kind "oauth"; 0: nobody has signed in yet.
+	Grant postroom.GrantID
 }
 
 const readCredential = `
-	select c.kind, c.sealed, c.worked_at from credential c
+	select c.kind, c.sealed, c.worked_at, c.oauth_grant from credential c
 	join mailbox m on m.id = c.mailbox
 	where c.mailbox = $1 and m.deleted_at is null`
 
 // Credential returns the credential of a mailbox, or a NotFound fault.
 func (db *DB) Credential(ctx context.Context, id postroom.MailboxID) (KeptCredential, error) {
 	var k KeptCredential
-	var worked sql.NullInt64
-	err := db.queryRow(ctx, readCredential, int64(id)).Scan(&k.Kind, &k.Sealed, &worked)
+	var worked, grant sql.NullInt64
+	err := db.queryRow(ctx, readCredential, int64(id)).Scan(&k.Kind, &k.Sealed, &worked, &grant)
 	switch {
 	case noRows(err):
 		return KeptCredential{}, &postroom.Fault{
@@ -37,7 +39,7 @@ func (db *DB) Credential(ctx context.Context, id postroom.MailboxID) (KeptCreden
 	case err != nil:
 		return KeptCredential{}, fmt.Errorf("read credential of mailbox %s: %w", id, err)
 	}
-	k.WorkedAt = fromMicros(worked)
+	k.WorkedAt, k.Grant = fromMicros(worked), postroom.GrantID(grant.Int64)
 	return k, nil
 }
 
@@ -64,15 +66,34 @@ func (db *DB) SaveCredential(ctx context.Context, id postroom.MailboxID, c NewCr
 	})
 }
 
-const saveCredential = `
+const (
+	saveCredential = `
 	insert into credential (mailbox, kind, sealed, created_at) values ($1, $2, $3, $4)
 	on conflict (mailbox) do update
-	set kind = excluded.kind, sealed = excluded.sealed, worked_at = null, created_at = excluded.created_at`
+	set kind = excluded.kind, sealed = excluded.sealed, oauth_grant = null, worked_at = null, created_at = excluded.created_at`
 
+	// Nobody has signed in yet.
+	expectSignIn = `
+	insert into credential (mailbox, kind, sealed, created_at) values ($1, 'oauth', $2, $3)
+	on conflict (mailbox) do nothing`
+)
+
+// saveCredential replaces what opens a mailbox. A grant that did so until now ends. A
+// sign-in that is still to come replaces nothing: what is there works on until it is
+// proven (AdoptGrant).
 func (t *tx) saveCredential(id postroom.MailboxID, c NewCredential, now time.Time) error {
+	if c.Kind == postroom.CredentialOAuth {
+		if err := t.exec(expectSignIn, int64(id), []byte{}, micros(now)); err != nil {
+			return fmt.Errorf("expect a sign-in for mailbox %s: %w", id, err)
+		}
+		return nil
+	}
 	sealed, err := c.Seal(id)
 	if err != nil {
 		return fmt.Errorf("seal credential of mailbox %s: %w", id, err)
+	}
+	if err := t.endAdopted(id); err != nil {
+		return err
 	}
 	if err := t.exec(saveCredential, int64(id), c.Kind, sealed, micros(now)); err != nil {
 		return fmt.Errorf("save credential of mailbox %s: %w", id, err)

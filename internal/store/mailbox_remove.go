@@ -42,8 +42,8 @@ const (
 		select 1 from entry e join issue i on i.id = e.issue where e.id = arrival.entry and i.deleted_at <= cast($2 as bigint))`
 )
 
-// DeleteMailbox removes a mailbox from sight and destroys what opens it; its
-// arrivals and fingerprints stay. With erase its issues go too, for good, but for
+// DeleteMailbox removes a mailbox from sight and destroys what opens it; tokens of a
+// provider go once they have been given back. Its arrivals and fingerprints stay. With erase its issues go too, for good, but for
 // those that mail of another mailbox belongs to.
 func (db *DB) DeleteMailbox(ctx context.Context, id postroom.MailboxID, erase bool) error {
 	return db.commit(ctx, func(t *tx) error {
@@ -53,6 +53,9 @@ func (db *DB) DeleteMailbox(ctx context.Context, id postroom.MailboxID, erase bo
 			return noMailbox(err)
 		case err != nil:
 			return fmt.Errorf("delete mailbox %s: %w", id, err)
+		}
+		if err := t.endGrantsOf(id, 0); err != nil {
+			return err
 		}
 		for _, statement := range []string{destroyCredential, destroyOutgoing, freeLease, forgetRoundTrips, forgetTranscript, forgetDialogue} {
 			if err := t.exec(statement, int64(id)); err != nil {

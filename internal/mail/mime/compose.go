@@ -24,7 +24,10 @@ type Letter struct {
 	// Automatic says that a program wrote it, so that programs do not answer (RFC
 	// 3834 section 5).
 	Automatic bool
-	Text      string
+	// Mark is the field Postroom-Notice, by which whoever wrote the letter knows it again;
+	// empty: it has none.
+	Mark string
+	Text string
 }
 
 const (
@@ -49,6 +52,9 @@ func Compose(l Letter) []byte {
 	field("Message-ID", inBrackets(l.MessageID))
 	if l.Automatic {
 		field("Auto-Submitted", "auto-generated")
+	}
+	if l.Mark != "" {
+		field("Postroom-Notice", unstructured(l.Mark))
 	}
 	field("MIME-Version", "1.0")
 	field("Content-Type", "text/plain; charset=utf-8")

@@ -47,6 +47,18 @@ func TestPlainLetterStaysPlain(t *testing.T) {
 	}
 }
 
+func TestMarkIsReadAsItWasWritten(t *testing.T) {
+	mark := "v1 17 " + strings.Repeat("Ab-_", 11) + " " + strings.Repeat("0z9A", 11)
+	raw := Compose(Letter{
+		From: postroom.Address{Address: "support@example.net"}, To: []postroom.Address{{Address: "anna@example.net"}},
+		Subject: "x", MessageID: "1@example.net", Mark: mark, Text: "x",
+	})
+	m, err := Read(bytes.NewReader(raw), Options{})
+	if err != nil || m.Header.Get("Postroom-Notice") != mark {
+		t.Errorf("read %q, %v from\n%s", m.Header.Get("Postroom-Notice"), err, raw)
+	}
+}
+
 // What is written is read again, here and by a reader that goes by the book, and
 // nothing that stands in a letter becomes a header of its own.
 func TestWhatIsComposedIsRead(t *testing.T) {

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/postroom/postroom"
+	"github.com/postroom/postroom/internal/mail/mime"
 	"github.com/postroom/postroom/internal/store"
 	"github.com/postroom/postroom/internal/work"
 )
@@ -21,6 +22,7 @@ type ledger interface {
 	ReadyArrivals(ctx context.Context, node postroom.NodeID, after postroom.ArrivalID, limit int) ([]store.Ready, error)
 	OpenRaw(ctx context.Context, id postroom.RawID) (io.ReadCloser, error)
 	File(ctx context.Context, f store.Filing) (store.Filed, error)
+	Settle(ctx context.Context, f store.Fence, ids []postroom.ArrivalID, state postroom.ArrivalState, reason string) error
 	RecordFailedTry(ctx context.Context, f store.Fence, id postroom.ArrivalID, reason string, next time.Time, limit int) (bool, error)
 }
 
@@ -32,6 +34,9 @@ type Pipeline struct {
 	Node   postroom.NodeID
 	// Nudge says that there may be new arrivals.
 	Nudge <-chan struct{}
+	// IsOwn says of a mail, by its header, that this Postroom wrote it to the people who
+	// look after it: that never becomes an issue. Nil: no mail is.
+	IsOwn func(mime.Header) bool
 	// Filed hears of every arrival that was settled; nil: nobody does.
 	Filed func(store.Filed)
 	// Workers is how many mails are understood and filed side by side; 0: 24 for
@@ -182,11 +187,26 @@ func (p *Pipeline) file(ctx context.Context, r store.Ready) (store.Filed, error)
 	if err != nil {
 		return store.Filed{}, err
 	}
+	if p.IsOwn != nil && p.IsOwn(u.Header) {
+		return p.leaveOut(ctx, r)
+	}
 	filed, broke, err := p.enter(ctx, r, u, size)
 	if broke {
 		filed, _, err = p.enter(ctx, r, unreadable(r.Raw), size)
 	}
 	return filed, err
+}
+
+// leaveOut settles a notice of our own. It has its line in the ledger, its bytes, and
+// what is to be done with it on the server, as any other mail.
+func (p *Pipeline) leaveOut(ctx context.Context, r store.Ready) (store.Filed, error) {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 30*time.Second)
+	defer cancel()
+	err := p.Ledger.Settle(ctx, r.Fence, []postroom.ArrivalID{r.ID}, postroom.ArrivalIgnored, "A notice of this Postroom.")
+	if err != nil {
+		return store.Filed{}, err
+	}
+	return store.Filed{State: postroom.ArrivalIgnored, SeenAt: r.SeenAt, Mailbox: r.Fence.Mailbox, Due: true}, nil
 }
 
 func (p *Pipeline) enter(ctx context.Context, r store.Ready, u Understanding, size int64) (filed store.Filed, broke bool, err error) {

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/postroom/postroom"
+	"github.com/postroom/postroom/internal/mail/mime"
 	"github.com/postroom/postroom/internal/store"
 )
 
@@ -20,6 +21,8 @@ type brokenLedger struct {
 
 	filings, tries int
 	done           bool
+	settled        postroom.ArrivalState
+	why            string
 }
 
 func (l *brokenLedger) ReadyArrivals(_ context.Context, _ postroom.NodeID, after postroom.ArrivalID, _ int) ([]store.Ready, error) {
@@ -38,6 +41,11 @@ func (l *brokenLedger) File(_ context.Context, f store.Filing) (store.Filed, err
 	err := l.file(f)
 	l.done = err == nil
 	return store.Filed{}, err
+}
+
+func (l *brokenLedger) Settle(_ context.Context, _ store.Fence, _ []postroom.ArrivalID, state postroom.ArrivalState, reason string) error {
+	l.settled, l.why, l.done = state, reason, true
+	return nil
 }
 
 func (l *brokenLedger) RecordFailedTry(context.Context, store.Fence, postroom.ArrivalID, string, time.Time, int) (bool, error) {
@@ -113,5 +121,36 @@ func TestMailThatBreaksItsFilingIsFiledUnread(t *testing.T) {
 	l.run(t, time.Minute)
 	if filed.Arrival != 1 || len(filed.Mail.Notes) != 1 || l.tries != 0 {
 		t.Errorf("filed %+v after %d tries, want it with a note", filed, l.tries)
+	}
+}
+
+func TestNoticeOfOurOwnBecomesNoIssue(t *testing.T) {
+	for name, test := range map[string]struct {
+		isOwn   func(mime.Header) bool
+		filings int
+		settled postroom.ArrivalState
+	}{
+		"of our own":         {func(h mime.Header) bool { return h.Get("Subject") == "Hello" }, 0, postroom.ArrivalIgnored},
+		"of somebody else":   {func(mime.Header) bool { return false }, 1, ""},
+		"where nobody looks": {nil, 1, ""},
+	} {
+		t.Run(name, func(t *testing.T) {
+			l := &brokenLedger{file: func(store.Filing) error { return nil }}
+			var heard []store.Filed
+			synctest.Test(t, func(t *testing.T) {
+				ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+				defer cancel()
+				p := &Pipeline{Ledger: l, Workers: 1, IsOwn: test.isOwn, Filed: func(f store.Filed) { heard = append(heard, f) }}
+				if err := p.Run(ctx); err != nil {
+					t.Error(err)
+				}
+			})
+			if l.filings != test.filings || l.settled != test.settled {
+				t.Errorf("filed %d times and settled as %q, want %d and %q", l.filings, l.settled, test.filings, test.settled)
+			}
+			if test.settled != "" && (l.why == "" || len(heard) != 1 || heard[0].State != test.settled || !heard[0].Due) {
+				t.Errorf("settled because %q, and told %+v, want a reason, and that something may be due on the server", l.why, heard)
+			}
+		})
 	}
 }

@@ -47,15 +47,22 @@ func (s Secret) Blanker(mark string, wrappings ...string) func(text string) stri
 			continue
 		}
 		whole = append(whole, form)
-		if v := partsOf(form); v != nil {
-			sieves = append(sieves, v)
+	}
+	var long strands
+	if isLong(secret) { // within a wrapping it is coded as within any text
+		long = strandsOf(append(codes(secret), whole...))
+	} else {
+		for _, form := range whole {
+			if v := partsOf(form); v != nil {
+				sieves = append(sieves, v)
+			}
 		}
+		var coded []string
+		for _, wrapped := range append([]string{secret}, wrappings...) {
+			coded = append(coded, codes(wrapped)...)
+		}
+		sieves = append(sieves, partsOfCodes(coded)...)
 	}
-	var coded []string
-	for _, wrapped := range append([]string{secret}, wrappings...) {
-		coded = append(coded, codes(wrapped)...)
-	}
-	sieves = append(sieves, partsOfCodes(coded)...)
 	return func(text string) string {
 		said := letters(text)
 		for _, form := range whole {
@@ -64,6 +71,7 @@ func (s Secret) Blanker(mark string, wrappings ...string) func(text string) stri
 		for _, v := range sieves {
 			said.sift(v)
 		}
+		said.unravel(long)
 		return said.blanked(text, mark)
 	}
 }

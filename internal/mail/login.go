@@ -1,6 +1,8 @@
 package mail
 
 import (
+	"bytes"
+	"encoding/base64"
 	"errors"
 	"fmt"
 	"slices"
@@ -53,7 +55,7 @@ func (l Login) Choose(offered []string, encrypted bool) (mechanism string, ok bo
 	order := []string{Plain, LoginSASL, ScramSHA256}
 	switch {
 	case l.OAuth:
-		order = []string{XOAuth2, OAuthBearer}
+		order = l.Unlisted()
 	case !encrypted:
 		order = []string{ScramSHA256, Plain, LoginSASL}
 	}
@@ -63,6 +65,31 @@ func (l Login) Choose(offered []string, encrypted bool) (mechanism string, ok bo
 		}
 	}
 	return "", false
+}
+
+// Unlisted are the mechanisms for an access token, best first, which are asked for one
+// after the other where a server lists neither: its list may be incomplete. It is not
+// given the token before it asks for it. Of passwords there are none: every server says
+// how it takes them.
+func (l Login) Unlisted() []string {
+	if !l.OAuth {
+		return nil
+	}
+	return []string{XOAuth2, OAuthBearer}
+}
+
+// Asked is what a challenge in base64 asks. Words that are not coded say nothing to a
+// mechanism, other than that a token is not taken.
+func (l Login) Asked(challenge []byte) []byte {
+	text := bytes.TrimSpace(challenge)
+	decoded, err := base64.StdEncoding.AppendDecode(nil, text)
+	switch {
+	case err == nil:
+		return decoded
+	case l.IsOAuth():
+		return text
+	}
+	return nil
 }
 
 // A Mechanism is the client's side of one SASL exchange (RFC 4422), used once.
@@ -89,10 +116,14 @@ func (l Login) Begin(mechanism string) (Mechanism, error) {
 		return &loginSASL{login: l}, nil
 	case ScramSHA256:
 		return newScram(l), nil
-	case XOAuth2:
-		return &xoauth2{l}, nil
-	case OAuthBearer:
-		return &oauthBearer{l}, nil
+	case XOAuth2, OAuthBearer:
+		if strings.ContainsAny(l.Username+l.Secret.Reveal(), "\x00\x01") {
+			return nil, errors.New("user name or access token holds a control character, which no server takes")
+		}
+		if strings.EqualFold(mechanism, XOAuth2) {
+			return xoauth2(l), nil
+		}
+		return oauthBearer(l), nil
 	}
 	return nil, fmt.Errorf("SASL mechanism %q is not spoken here", mechanism)
 }
@@ -128,7 +159,7 @@ func (l Login) Ready() Login {
 		return l
 	}
 	var wrappings []string
-	for _, m := range []Mechanism{&plain{l}, &xoauth2{l}, &oauthBearer{l}} {
+	for _, m := range []Mechanism{&plain{l}, xoauth2(l), oauthBearer(l)} {
 		wrappings = append(wrappings, string(m.Start()))
 	}
 	l.blanks = []func(string) string{l.Secret.Blanker(hidden, wrappings...)}

@@ -91,6 +91,10 @@ func RefusalOf(err error) (r *Refusal, ok bool) {
 // ErrNoStartTLS is the cause when STARTTLS is required and not offered.
 var ErrNoStartTLS = errors.New("the server doesn't support STARTTLS")
 
+// ErrNoTokens is the cause when a server has no mechanism for access tokens: it lists
+// none, and refused those that are spoken here before it was shown the token.
+var ErrNoTokens = errors.New("the server takes no access tokens")
+
 // ErrEarlyData is the cause when a server, or somebody between, sent more than
 // the answer to STARTTLS before the handshake. What was sent in clear must never
 // be read as if it had come encrypted (CVE-2011-0411).

@@ -46,51 +46,58 @@ func (l *loginSASL) Next([]byte) ([]byte, error) {
 	return nil, errors.New("LOGIN: the server asks for more than there is")
 }
 
-// xoauth2 is Google's mechanism from before RFC 7628.
-type xoauth2 struct{ login Login }
+// mostAnswers is how often a mechanism for tokens answers at most. There is one token,
+// and one reason for not taking it.
+const mostAnswers = 3
 
-func (x *xoauth2) Name() string { return XOAuth2 }
-func (x *xoauth2) Start() []byte {
-	return []byte("user=" + x.login.Username + "\x01auth=Bearer " + x.login.Secret.Reveal() + "\x01\x01")
+// bearer is what XOAUTH2 and OAUTHBEARER have in common: one response with the token.
+// Whoever does not take it may say why, and wants that acknowledged before the refusal.
+type bearer struct {
+	name         string
+	start        []byte
+	acknowledged []byte
+	answers      int
 }
-func (x *xoauth2) Done() error { return nil }
 
-// Next answers the error that comes as a challenge with an empty line, upon which
-// the server says NO.
-func (x *xoauth2) Next(challenge []byte) ([]byte, error) {
-	if len(challenge) == 0 {
-		return x.Start(), nil
+func (b *bearer) Name() string  { return b.name }
+func (b *bearer) Start() []byte { return b.start }
+func (b *bearer) Done() error   { return nil }
+
+// Next gives the token to a server that ignored the first response and asks for it with
+// an empty challenge, once, and acknowledges everything else.
+func (b *bearer) Next(challenge []byte) ([]byte, error) {
+	b.answers++
+	switch {
+	case b.answers > mostAnswers:
+		return nil, errors.New(b.name + ": the server asks for more than there is")
+	case b.answers == 1 && len(challenge) == 0:
+		return b.start, nil
 	}
-	return []byte{}, nil
+	return b.acknowledged, nil
 }
 
-// oauthBearer is OAUTHBEARER (RFC 7628).
-type oauthBearer struct{ login Login }
+// xoauth2 is Google's mechanism from before RFC 7628. An error is acknowledged with an
+// empty response (https://developers.google.com/workspace/gmail/imap/xoauth2-protocol).
+func xoauth2(l Login) *bearer {
+	start := "user=" + l.Username + "\x01auth=Bearer " + l.Secret.Reveal() + "\x01\x01"
+	return &bearer{name: XOAuth2, start: []byte(start), acknowledged: []byte{}}
+}
 
-func (o *oauthBearer) Name() string { return OAuthBearer }
-func (o *oauthBearer) Start() []byte {
+// oauthBearer is OAUTHBEARER (RFC 7628). An error is acknowledged with a single
+// control-A (section 3.2.3).
+func oauthBearer(l Login) *bearer {
 	var b strings.Builder
 	b.WriteString("n,a=")
-	b.WriteString(saslName(o.login.Username))
+	b.WriteString(saslName(l.Username))
 	b.WriteByte(',')
-	if o.login.Host != "" {
-		b.WriteString("\x01host=" + o.login.Host)
+	if l.Host != "" {
+		b.WriteString("\x01host=" + l.Host)
 	}
-	if o.login.Port != 0 {
-		b.WriteString("\x01port=" + strconv.Itoa(o.login.Port))
+	if l.Port != 0 {
+		b.WriteString("\x01port=" + strconv.Itoa(l.Port))
 	}
-	b.WriteString("\x01auth=Bearer " + o.login.Secret.Reveal() + "\x01\x01")
-	return []byte(b.String())
-}
-func (o *oauthBearer) Done() error { return nil }
-
-// Next answers the error that comes as a challenge with the single control-A of
-// RFC 7628 section 3.2.3.
-func (o *oauthBearer) Next(challenge []byte) ([]byte, error) {
-	if len(challenge) == 0 {
-		return o.Start(), nil
-	}
-	return []byte{1}, nil
+	b.WriteString("\x01auth=Bearer " + l.Secret.Reveal() + "\x01\x01")
+	return &bearer{name: OAuthBearer, start: []byte(b.String()), acknowledged: []byte{1}}
 }
 
 // saslName writes a name as RFC 5801 section 4 wants it in a GS2 header, and RFC

@@ -28,15 +28,30 @@ func (c *Client) authenticate(ctx context.Context, o Options) error {
 		offered = append(offered, mail.LoginSASL)
 	}
 	name, ok := o.Choose(offered, o.TLS != postroom.TLSNone)
-	if !ok {
-		return &mail.Refusal{Protocol: postroom.IMAP, Phase: mail.PhaseAuth,
-			Reply: "* CAPABILITY" + strings.TrimRight(c.capabilities, " ")}
+	if !ok && o.OAuth { // a greeting may name fewer than there are
+		c.heardCapabilities = false
+		if err := c.askCapabilities(ctx, mail.PhaseGreeting); err != nil {
+			return err
+		}
+		name, ok = o.Choose(c.values("AUTH"), o.TLS != postroom.TLSNone)
 	}
 	c.heardCapabilities = false // they change with the login
-	if name == mail.LoginSASL && hasLogin {
+	switch {
+	case !ok && o.OAuth:
+		return c.saslUnlisted(ctx)
+	case !ok:
+		return c.noWayIn()
+	case name == mail.LoginSASL && hasLogin:
 		return c.loginCommand(ctx)
 	}
-	return c.sasl(ctx, name)
+	_, err := c.sasl(ctx, name, true)
+	return err
+}
+
+// noWayIn is the refusal of a server that lists no way to sign in that is known here.
+func (c *Client) noWayIn() *mail.Refusal {
+	return &mail.Refusal{Protocol: postroom.IMAP, Phase: mail.PhaseAuth,
+		Reply: "* CAPABILITY" + strings.TrimRight(c.capabilities, " ")}
 }
 
 // loginCommand is LOGIN (RFC 9051 section 6.2.3).
@@ -55,41 +70,59 @@ func (c *Client) unfit(cause error) error {
 	return &mail.Refusal{Protocol: postroom.IMAP, Phase: mail.PhaseAuth, Err: cause}
 }
 
+// saslUnlisted asks for the mechanisms for tokens that the server does not list.
+func (c *Client) saslUnlisted(ctx context.Context) error {
+	refusal := c.noWayIn()
+	for _, name := range c.login.Unlisted() {
+		hasTold, err := c.sasl(ctx, name, false)
+		if err == nil || hasTold || !c.Usable() {
+			return err
+		}
+		if r, ok := mail.RefusalOf(err); ok && r.Reply != "" {
+			refusal = r
+		}
+	}
+	refusal.Err = mail.ErrNoTokens
+	return refusal
+}
+
+// maxCommand is the longest command line that every server is to take (RFC 2683 section
+// 3.2.1.5). A longer first response waits until the server asks for it.
+const maxCommand = 8000
+
 // sasl is AUTHENTICATE (RFC 9051 section 6.2.2), with the first response in the
-// command itself where the server takes it (RFC 4959).
-func (c *Client) sasl(ctx context.Context, name string) error {
+// command itself where atOnce allows it and the server takes it (RFC 4959). hasTold says
+// that the server has had a response.
+func (c *Client) sasl(ctx context.Context, name string, atOnce bool) (hasTold bool, err error) {
 	mechanism, err := c.login.Begin(name)
 	if err != nil {
-		return c.unfit(err)
+		return false, c.unfit(err)
 	}
 	words := []arg{{text: "AUTHENTICATE"}, {text: mechanism.Name()}}
 	start := mechanism.Start()
-	if start != nil && c.Has("SASL-IR") {
-		words = append(words, arg{text: encode(start), isSecret: true})
-		start = nil
+	if coded := encode(start); start != nil && atOnce && c.Has("SASL-IR") && len(coded) < maxCommand-100 {
+		words = append(words, arg{text: coded, isSecret: true})
+		hasTold, start = true, nil
 	}
 	defer c.lex.release()
 	tag, _, err := c.send(ctx, mail.PhaseAuth, words)
 	if err != nil {
-		return err
+		return hasTold, err
 	}
 	var failure error // ours, after which the exchange was called off
 	var challenge string
 	answer := func(text []byte) (bool, error) {
-		decoded, err := base64.StdEncoding.DecodeString(string(text))
-		if err != nil {
-			decoded = nil // some servers put words where nothing belongs
+		asked := c.login.Asked(text)
+		if challenge == "" && c.login.IsOAuth() && hasTold {
+			challenge = c.login.Scrub(strings.ToValidUTF8(string(asked), "�"))
 		}
 		response := start
 		if start = nil; response == nil {
-			if response, err = mechanism.Next(decoded); err != nil {
-				failure = err
+			if response, failure = mechanism.Next(asked); failure != nil {
 				return false, c.write(ctx, mail.PhaseAuth, []byte("*\r\n"), []byte("*"))
 			}
-			if c.login.IsOAuth() && len(decoded) > 0 {
-				challenge = c.login.Scrub(strings.ToValidUTF8(string(decoded), "�"))
-			}
 		}
+		hasTold = true
 		c.login = c.login.Proven(mail.Proof(name, response))
 		line := append([]byte(base64.StdEncoding.EncodeToString(response)), '\r', '\n')
 		return false, c.write(ctx, mail.PhaseAuth, line, []byte("[hidden]"))
@@ -97,18 +130,24 @@ func (c *Client) sasl(ctx context.Context, name string) error {
 	r, err := c.await(ctx, mail.PhaseAuth, tag, nil, answer)
 	switch {
 	case err != nil:
-		return err
+		return hasTold, withChallenge(err, challenge)
 	case failure != nil:
-		return c.unfit(failure)
+		return hasTold, c.unfit(failure)
 	case r.status == "OK":
 		if err := mechanism.Done(); err != nil {
-			return c.lose(ctx, mail.PhaseAuth, c.unfit(err))
+			return hasTold, c.lose(ctx, mail.PhaseAuth, c.unfit(err))
 		}
-		return nil
+		return hasTold, nil
 	}
-	refusal := c.refused(mail.PhaseAuth, r)
-	refusal.Challenge = challenge
-	return refusal
+	return hasTold, withChallenge(c.refused(mail.PhaseAuth, r), challenge)
+}
+
+// withChallenge adds what the server said before it refused.
+func withChallenge(err error, challenge string) error {
+	if r, ok := mail.RefusalOf(err); ok && challenge != "" {
+		r.Challenge = challenge
+	}
+	return err
 }
 
 // encode writes an initial response; an empty one is a sign of its own.

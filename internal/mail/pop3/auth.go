@@ -26,24 +26,28 @@ const (
 // or the server has refused our secret.
 func (c *Client) signIn(ctx context.Context) error {
 	var refusal error
-	for _, way := range c.waysIn() {
-		shown, err := c.try(ctx, way)
+	ways, listed := c.waysIn()
+	for _, way := range ways {
+		shown, err := c.try(ctx, way, listed)
 		if err == nil {
 			return nil
 		}
 		refusal = err
 		if shown || !c.Usable() {
-			break
+			return refusal
 		}
 		if r, is := mail.RefusalOf(err); is && (reply{code: r.Code}).isTemporary() {
-			break
+			return refusal
 		}
+	}
+	if r, is := mail.RefusalOf(refusal); is && !listed && r.Reply != "" {
+		r.Err = mail.ErrNoTokens
 	}
 	return refusal
 }
 
 // waysIn are the ways to try, best first: the mechanism that the login asks for,
-// or else what fits a password.
+// or else what fits a password, or a token. Those that nobody listed are not listed.
 //
 // Under encryption PLAIN comes before USER, because it carries blanks and 8-bit
 // text for certain (to take the blanks in a PASS for its own is up to the
@@ -53,20 +57,26 @@ func (c *Client) signIn(ctx context.Context) error {
 //
 // USER is tried at any rate in the end. Whether a list is complete is uncertain,
 // and USER shows no secret: the server can still say why it will not have it.
-func (c *Client) waysIn() []string {
+func (c *Client) waysIn() (ways []string, listed bool) {
 	offered := strings.Fields(strings.ToUpper(c.capabilities["SASL"]))
 	if asked := strings.ToUpper(c.login.Mechanism); asked != "" {
 		if asked == mail.LoginSASL && !slices.Contains(offered, asked) {
-			return []string{wayUser}
+			return []string{wayUser}, true
 		}
-		return []string{asked}
+		return []string{asked}, true
+	}
+	if c.login.OAuth {
+		if name, ok := c.login.Choose(offered, c.isEncrypted); ok {
+			return []string{name}, true
+		}
+		return c.login.Unlisted(), false
 	}
 	order := []string{mail.Plain, wayUser, mail.LoginSASL, mail.ScramSHA256}
 	if !c.isEncrypted {
 		order = []string{mail.ScramSHA256, wayAPOP, mail.Plain, wayUser, mail.LoginSASL}
 	}
 	takesUser := c.capabilities == nil || c.Has("USER")
-	ways := slices.DeleteFunc(order, func(way string) bool {
+	ways = slices.DeleteFunc(order, func(way string) bool {
 		switch way {
 		case wayUser:
 			return !takesUser
@@ -78,19 +88,19 @@ func (c *Client) waysIn() []string {
 	if !takesUser {
 		ways = append(ways, wayUser)
 	}
-	return ways
+	return ways, true
 }
 
-// try goes one way. hasTold says that the server has had the secret, or proof of
+// try goes one way, which the server has listed or not. hasTold says that the server has had the secret, or proof of
 // it, and refused; another way would be another wrong password.
-func (c *Client) try(ctx context.Context, way string) (hasTold bool, err error) {
+func (c *Client) try(ctx context.Context, way string, listed bool) (hasTold bool, err error) {
 	switch way {
 	case wayUser:
 		return c.userPass(ctx)
 	case wayAPOP:
 		return c.apop(ctx)
 	}
-	return c.sasl(ctx, way)
+	return c.sasl(ctx, way, listed)
 }
 
 func (c *Client) userPass(ctx context.Context) (hasTold bool, err error) {
@@ -103,8 +113,9 @@ func (c *Client) userPass(ctx context.Context) (hasTold bool, err error) {
 // sasl is AUTH (RFC 5034). The first response goes on a line of its own, when the
 // server asks for it: all of them know that form, of a long line many think that
 // it attacks them, and Microsoft takes no other. Where a server refuses it and
-// there is no other way in, the response is put into the command.
-func (c *Client) sasl(ctx context.Context, name string) (hasTold bool, err error) {
+// there is no other way in, the response is put into the command, if the mechanism is
+// listed.
+func (c *Client) sasl(ctx context.Context, name string, listed bool) (hasTold bool, err error) {
 	mechanism, err := c.login.Begin(name)
 	if err != nil {
 		return false, c.unfit(err)
@@ -112,7 +123,8 @@ func (c *Client) sasl(ctx context.Context, name string) (hasTold bool, err error
 	e := exchange{Client: c, mechanism: mechanism, start: mechanism.Start()}
 	command := "AUTH " + mechanism.Name()
 	err = e.run(ctx, command, command)
-	if err == nil || !c.Usable() || e.hasTold || e.start == nil || c.login.Mechanism == "" {
+	otherWays := !listed || c.login.Mechanism == "" && !c.login.OAuth
+	if err == nil || !c.Usable() || e.hasTold || e.start == nil || otherWays {
 		return e.hasTold, err
 	}
 	withStart := command + " " + base64.StdEncoding.EncodeToString(e.start)
@@ -146,14 +158,11 @@ func (e *exchange) run(ctx context.Context, command, shown string) error {
 			if err := e.inStep(ctx, mail.PhaseAuth); err != nil {
 				return err
 			}
-			decoded, err := base64.StdEncoding.DecodeString(coded)
-			if err != nil {
-				decoded = nil // some servers put words where nothing belongs
+			asked := e.login.Asked([]byte(coded))
+			if challenge == "" && e.login.IsOAuth() && e.hasTold {
+				challenge = e.clean(string(asked))
 			}
-			if e.login.IsOAuth() && len(decoded) > 0 {
-				challenge = e.clean(string(decoded))
-			}
-			if failure, err = e.answer(ctx, decoded); err != nil {
+			if failure, err = e.answer(ctx, asked); err != nil {
 				return err
 			}
 			continue

@@ -20,12 +20,15 @@ const maxCommand = 512
 // its turn.
 func (c *Client) signIn(ctx context.Context, encrypted bool) error {
 	offered := strings.Fields(c.extensions["AUTH"])
+	if _, ok := c.login.Choose(offered, encrypted); !ok && c.login.OAuth {
+		return c.saslUnlisted(ctx)
+	}
 	for {
 		name, ok := c.login.Choose(offered, encrypted)
 		if !ok {
-			return &mail.Refusal{Protocol: postroom.SMTP, Phase: mail.PhaseAuth, Reply: c.offer()}
+			return c.noWayIn()
 		}
-		r, err := c.sasl(ctx, name)
+		r, _, err := c.sasl(ctx, name, true)
 		if err == nil {
 			c.mechanism = name
 			return nil
@@ -36,6 +39,31 @@ func (c *Client) signIn(ctx context.Context, encrypted bool) error {
 			return err
 		}
 	}
+}
+
+// saslUnlisted asks for the mechanisms for tokens that the server does not list.
+func (c *Client) saslUnlisted(ctx context.Context) error {
+	refusal := c.noWayIn()
+	for _, name := range c.login.Unlisted() {
+		r, hasTold, err := c.sasl(ctx, name, false)
+		if err == nil {
+			c.mechanism = name
+			return nil
+		}
+		if hasTold || !c.Usable() || r.code < 500 { // it may know it, and have trouble
+			return err
+		}
+		if said, ok := mail.RefusalOf(err); ok && said.Reply != "" {
+			refusal = said
+		}
+	}
+	refusal.Err = mail.ErrNoTokens
+	return refusal
+}
+
+// noWayIn is the refusal of a server that lists no way to sign in that is known here.
+func (c *Client) noWayIn() *mail.Refusal {
+	return &mail.Refusal{Protocol: postroom.SMTP, Phase: mail.PhaseAuth, Reply: c.offer()}
 }
 
 // offer is the answer to EHLO, which holds no way to sign in that is known here.
@@ -53,22 +81,21 @@ func (c *Client) unfit(cause error) error {
 	return &mail.Refusal{Protocol: postroom.SMTP, Phase: mail.PhaseAuth, Err: cause}
 }
 
-// sasl is AUTH (RFC 4954).
-func (c *Client) sasl(ctx context.Context, name string) (reply, error) {
+// sasl is AUTH (RFC 4954), with the first response in the command itself where atOnce
+// allows it. hasTold says that the server has had a response.
+func (c *Client) sasl(ctx context.Context, name string, atOnce bool) (r reply, hasTold bool, err error) {
 	mechanism, err := c.login.Begin(name)
 	if err != nil {
-		return reply{}, c.unfit(err)
+		return reply{}, false, c.unfit(err)
 	}
 	line := "AUTH " + mechanism.Name()
 	shown := line
 	start := mechanism.Start()
-	if start != nil {
-		if first := line + " " + encode(start); len(first)+len("\r\n") <= maxCommand {
-			line, shown, start = first, shown+" [hidden]", nil
-		}
+	if first := line + " " + encode(start); start != nil && atOnce && len(first)+len("\r\n") <= maxCommand {
+		line, shown, start, hasTold = first, shown+" [hidden]", nil, true
 	}
 	if err := c.say(ctx, mail.PhaseAuth, line, shown); err != nil {
-		return reply{}, err
+		return reply{}, hasTold, err
 	}
 	var challenge string
 	for {
@@ -77,30 +104,28 @@ func (c *Client) sasl(ctx context.Context, name string) (reply, error) {
 			if refusal, ok := mail.RefusalOf(err); ok && refusal.Reply != "" {
 				refusal.Challenge = challenge
 			}
-			return r, err
+			return r, hasTold, err
 		}
 		if r.isPositive() {
 			if err := mechanism.Done(); err != nil {
-				return r, c.lose(ctx, mail.PhaseAuth, c.unfit(err))
+				return r, hasTold, c.lose(ctx, mail.PhaseAuth, c.unfit(err))
 			}
-			return r, nil
+			return r, hasTold, nil
 		}
-		decoded, err := base64.StdEncoding.DecodeString(strings.TrimSpace(r.text()))
-		if err != nil {
-			decoded = nil // some servers put words where nothing belongs
+		asked := c.login.Asked([]byte(r.text()))
+		if challenge == "" && c.login.IsOAuth() && hasTold {
+			challenge = c.login.Scrub(strings.ToValidUTF8(string(asked), "�"))
 		}
 		response := start
 		if start = nil; response == nil {
-			if response, err = mechanism.Next(decoded); err != nil {
-				return r, c.callOff(ctx, err)
-			}
-			if c.login.IsOAuth() && len(decoded) > 0 {
-				challenge = c.login.Scrub(strings.ToValidUTF8(string(decoded), "�"))
+			if response, err = mechanism.Next(asked); err != nil {
+				return r, hasTold, c.callOff(ctx, err)
 			}
 		}
+		hasTold = true
 		c.login = c.login.Proven(mail.Proof(name, response))
 		if err := c.say(ctx, mail.PhaseAuth, base64.StdEncoding.EncodeToString(response), "[hidden]"); err != nil {
-			return r, err
+			return r, hasTold, err
 		}
 	}
 }

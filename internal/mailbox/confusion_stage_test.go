@@ -173,7 +173,7 @@ func (s *stage) playToken(ctx context.Context, p scene, m postroom.Mailbox) (*po
 	case postroom.SMTP:
 		_, err = smtp.Open(ctx, smtp.Options{Endpoint: endpoint, Login: login})
 	}
-	return s.x.Explain(err, m, Credential{Kind: kindOAuth, Password: token}, false), nil
+	return s.x.Explain(err, m, Credential{Kind: KindOAuth, Password: token}, false), nil
 }
 
 // playAppend puts a message into a folder, as a round trip and a copy of what was sent

@@ -14,12 +14,14 @@ import (
 const (
 	KindPassword    = "password"
 	KindAppPassword = "app_password"
-	kindOAuth       = "oauth"
+	// KindOAuth: the password is an access token. Where there is none nobody has signed in
+	// at the provider yet; so it is kept, and a sign-in takes its place.
+	KindOAuth = postroom.CredentialOAuth
 )
 
 // A Credential is what opens a mailbox.
 type Credential struct {
-	Kind     string // KindPassword or KindAppPassword; empty: seen from the password
+	Kind     string // one of those above; empty: seen from the password
 	Password postroom.Secret
 	// Outgoing is what opens the outgoing server, where that is something else; nil:
 	// this does. It has none of its own.
@@ -56,12 +58,10 @@ func (c Credential) completeAs(field string) (Credential, error) {
 			c.Kind = KindAppPassword
 		}
 	case KindPassword, KindAppPassword:
-	case kindOAuth:
-		return c, invalid(field+".kind",
-			"This version of Postroom cannot sign in at the provider yet.",
-			"Create an app password at the provider, and choose app_password.")
+	case KindOAuth:
+		return c.completeToken(field)
 	default:
-		return c, invalid(field+".kind", quote(c.Kind)+" is no kind of credential.", "Choose password or app_password.")
+		return c, invalid(field+".kind", quote(c.Kind)+" is no kind of credential.", "Choose oauth, password or app_password.")
 	}
 	switch {
 	case text == "":
@@ -72,6 +72,25 @@ func (c Credential) completeAs(field string) (Credential, error) {
 	c.Password = postroom.Hide(text)
 	return c, nil
 }
+
+// completeToken is completeAs for a sign-in at the provider. Its tokens come from there,
+// and nobody enters them.
+func (c Credential) completeToken(field string) (Credential, error) {
+	switch {
+	case field != "credential":
+		return c, invalid(field+".kind",
+			"A sign-in at the provider opens both servers of a mailbox: the outgoing one has none of its own.",
+			"Leave out what opens the outgoing server; or choose password or app_password for it.")
+	case !c.Password.IsEmpty():
+		return c, invalid(field+".password",
+			"A mailbox that signs in at its provider has no password here.",
+			"Leave the password empty, and sign in at the provider; or choose password or app_password.")
+	}
+	return c, nil
+}
+
+// isUnsigned says whether a sign-in at the provider is meant, and nobody has signed in.
+func (c Credential) isUnsigned() bool { return c.Kind == KindOAuth && c.Password.IsEmpty() }
 
 // typed is a password without the blanks, and marks that nobody sees, around it;
 // a line end within becomes a blank, since no server takes it.

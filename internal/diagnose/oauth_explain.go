@@ -24,8 +24,10 @@ func (c *Catalogue) explainOAuth(f *OAuthFailure) *postroom.Fault {
 		return c.outage(f, e, text)
 	case e != nil:
 		return c.knownOAuth(f, e, text)
+	case f.isNowhere():
+		return f.nowhere(text)
 	case f.Page:
-		return f.pageInstead(text)
+		return f.pageInstead()
 	case f.Status == 0 && f.Err != nil && !f.Unreadable && text == "":
 		return c.oauthNetwork(f)
 	}
@@ -137,8 +139,10 @@ func (f *OAuthFailure) kind(e *entry) postroom.Kind {
 	switch {
 	case e.isTemporary():
 		return postroom.Delayed
-	case f.Own:
+	case f.Own: // nobody signs in
 		return postroom.NeedsRepair
+	case e.Class == postroom.ConditionalAccess && slices.Contains(e.Also, postroom.TokenExpired):
+		return postroom.NeedsSignIn // a rule has ended it
 	case e.ID == unlistedNumber && f.HasWorked:
 		return postroom.Delayed
 	case isCredential(e.Class) && e.FixBy != postroom.FixByAppAdmin, e.FixBy == postroom.FixByUser:

@@ -62,7 +62,7 @@ func (f *OAuthFailure) say(sentence string) string {
 	default:
 		provider = "the provider"
 	}
-	mailbox, app, host := "this mailbox", "the app", "whose name is not known"
+	mailbox, app, host := "this mailbox", "the app", "that service"
 	if f.Address != "" {
 		mailbox = f.Address
 	}

@@ -33,6 +33,7 @@ type Alert struct {
 	Told    int       // notices of it
 	NextAt  time.Time // of the next reminder
 	SeenAt  time.Time // when the one who asks closed its pop-up; zero: not yet
+	Gap     int64     // mails that were brought in once it was mended
 }
 
 // The states of a notice are those of an outgoing mail.

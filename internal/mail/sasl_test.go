@@ -136,12 +136,15 @@ func TestChoiceOfMechanism(t *testing.T) {
 		encrypted bool
 		want      string
 	}{
-		"PLAIN under encryption":          {Login{}, "SCRAM-SHA-256 LOGIN plain", true, Plain},
-		"SCRAM in clear":                  {Login{}, "LOGIN PLAIN SCRAM-SHA-256", false, ScramSHA256},
-		"LOGIN where there is no other":   {Login{}, "NTLM LOGIN", true, LoginSASL},
-		"SCRAM where there is no other":   {Login{}, "SCRAM-SHA-256", true, ScramSHA256},
-		"none where none fits":            {Login{}, "GSSAPI XOAUTH2", true, ""},
-		"what was asked for, at any rate": {Login{Mechanism: "xoauth2"}, "PLAIN", true, XOAuth2},
+		"PLAIN under encryption":           {Login{}, "SCRAM-SHA-256 LOGIN plain", true, Plain},
+		"SCRAM in clear":                   {Login{}, "LOGIN PLAIN SCRAM-SHA-256", false, ScramSHA256},
+		"LOGIN where there is no other":    {Login{}, "NTLM LOGIN", true, LoginSASL},
+		"SCRAM where there is no other":    {Login{}, "SCRAM-SHA-256", true, ScramSHA256},
+		"none where none fits":             {Login{}, "GSSAPI XOAUTH2", true, ""},
+		"XOAUTH2 for a token":              {Login{OAuth: true}, "PLAIN OAUTHBEARER xoauth2", true, XOAuth2},
+		"OAUTHBEARER if there is no other": {Login{OAuth: true}, "PLAIN oauthbearer", false, OAuthBearer},
+		"no password's way for a token":    {Login{OAuth: true}, "PLAIN LOGIN SCRAM-SHA-256", true, ""},
+		"what was asked for, at any rate":  {Login{Mechanism: "xoauth2"}, "PLAIN", true, XOAuth2},
 	} {
 		if got, ok := test.login.Choose(strings.Fields(test.offered), test.encrypted); got != test.want || ok != (test.want != "") {
 			t.Errorf("%s: Choose = %q, %v, want %q", name, got, ok, test.want)

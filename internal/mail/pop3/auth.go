@@ -22,9 +22,21 @@ const (
 	maxCommandBytes = 255 // of AUTH with its first response and CRLF (RFC 5034 section 4)
 )
 
-// signIn goes the ways into the mailbox one after the other, until one leads in
-// or the server has refused our secret.
+// signIn signs in. Google does not say whether a token opens a mailbox by the name that
+// shows what was handed out before (see IsGmail): where it does not, the plain name is
+// tried.
 func (c *Client) signIn(ctx context.Context) error {
+	err := c.tryAll(ctx)
+	if err == nil || !c.login.OAuth || !c.isRecent || !c.Usable() {
+		return err
+	}
+	c.login.Username = strings.TrimPrefix(c.login.Username, recentPrefix)
+	return c.tryAll(ctx)
+}
+
+// tryAll goes the ways into the mailbox one after the other, until one leads in
+// or the server has refused our secret.
+func (c *Client) tryAll(ctx context.Context) error {
 	var refusal error
 	ways, listed := c.waysIn()
 	for _, way := range ways {

@@ -99,6 +99,8 @@ func (c *Client) LoginDelay() time.Duration {
 // not (https://support.google.com/mail/answer/7104828); Open logs in like that.
 func (c *Client) IsGmail() bool { return isGmail(c.greeting) }
 
+const recentPrefix = "recent:"
+
 func isGmail(greeting string) bool {
 	words := strings.Fields(greeting)
 	return len(words) > 1 && strings.EqualFold(words[1], "Gpop")

@@ -45,6 +45,7 @@ type Client struct {
 	transcript     func(dir byte, line string)
 
 	greeting     string
+	isRecent     bool // recentPrefix stands before the user name, and nobody asked for it
 	capabilities capabilities
 	isEncrypted  bool
 

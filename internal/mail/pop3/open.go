@@ -91,8 +91,8 @@ func (c *Client) greet(ctx context.Context, timeout time.Duration) error {
 		return err
 	}
 	c.greeting = r.line
-	if isGmail(r.line) && !strings.HasPrefix(c.login.Username, "recent:") {
-		c.login.Username = "recent:" + c.login.Username
+	if isGmail(r.line) && !strings.HasPrefix(c.login.Username, recentPrefix) {
+		c.login.Username, c.isRecent = recentPrefix+c.login.Username, true
 	}
 	return nil
 }

@@ -110,6 +110,9 @@ func (c *Catalogue) known(f *Failure, found cause, reply string, asked time.Dura
 	if fault.RetryAfter == 0 && fault.Kind == postroom.Delayed && e.Backoff != nil && isThrottling(class) {
 		fault.RetryAfter = time.Duration(e.Backoff.First) // the provider's own rule
 	}
+	if f.isOAuth() {
+		f.byToken(e, fault)
+	}
 	return diagnosis{e, fault}
 }
 
@@ -146,8 +149,6 @@ func (f *Failure) isForeign(e *entry) bool {
 func (f *Failure) explanation(class postroom.Class) string {
 	sentence := phraseOf(class).explanation
 	switch {
-	case class == postroom.BadCredentials && f.isOAuth():
-		sentence = signInNotAccepted
 	case class == postroom.Unknown && f.Phase == "auth":
 		sentence = unknownRefusal
 	}
@@ -247,6 +248,9 @@ func (f *Failure) unknown() diagnosis {
 	case refused && f.Phase == "auth":
 		fault.Kind, fault.FixBy = postroom.NeedsSignIn, postroom.FixByUser
 		fault.Remedy = remedyUnknownRefusal
+		if f.isOAuth() {
+			fault.Remedy = remedyUnknownSign
+		}
 	case refused:
 		fault.Kind = postroom.NeedsRepair
 	case reply == "":

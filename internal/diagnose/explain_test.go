@@ -36,7 +36,7 @@ func TestRepliesAreExplained(t *testing.T) {
 			postroom.NeedsSignIn, postroom.TokenExpired, "The sign-in at Google has run out.", "Sign in again"},
 		"what Google told the token before it refused": {with(gmail, func(f *Failure) {
 			f.CredentialKind, f.Challenge = "oauth", `{"status":"400","schemes":"Bearer","scope":"https://mail.google.com/"}`
-		}), postroom.NeedsSignIn, postroom.TokenExpired, "The sign-in at Google has run out.", "Refresh it once"},
+		}), postroom.NeedsSignIn, postroom.TokenExpired, "The sign-in at Google has run out.", "choose Sign in again"},
 		"Google's words from somebody else": {with(gmail, func(f *Failure) { f.Host = "imap.example.net" }),
 			postroom.NeedsSignIn, postroom.BadCredentials, "imap.example.net refused this password.", "Where the provider has app passwords"},
 		"IMAP switched off": {with(gmail, func(f *Failure) {
@@ -77,7 +77,7 @@ func TestRepliesAreExplained(t *testing.T) {
 			postroom.NeedsSignIn, postroom.BadCredentials, "refused this password", "Type the password again"},
 		"a challenge in base64": {with(gmail, func(f *Failure) {
 			f.CredentialKind, f.Reply = "oauth", "+ eyJzdGF0dXMiOiI0MDAiLCJzY2hlbWVzIjoiQmVhcmVyIiwic2NvcGUiOiJodHRwczovL21haWwuZ29vZ2xlLmNvbS8ifQ=="
-		}), postroom.NeedsSignIn, postroom.TokenExpired, "The sign-in at Google has run out.", "Refresh it once"},
+		}), postroom.NeedsSignIn, postroom.TokenExpired, "The sign-in at Google has run out.", "choose Sign in again"},
 		"no host known": {Failure{Protocol: postroom.IMAP, Phase: "auth", Reply: "NO [AUTHENTICATIONFAILED] no"},
 			postroom.NeedsSignIn, postroom.BadCredentials, "The mail server refused this password.", "Type the password again"},
 	}
@@ -121,10 +121,10 @@ func TestTheCausesThatFitComeAfterTheLikeliest(t *testing.T) {
 			[]string{"the name or the password is not right"}, "https://myaccount.google.com/apppasswords"},
 		"a token at Google": {
 			Failure{Protocol: postroom.IMAP, Host: "imap.gmail.com", CredentialKind: "oauth", Reply: gmailNo},
-			[]string{"the name or the password is not right"}, ""},
+			[]string{otherAccount, otherNoPermission, otherWithdrawn}, ""},
 		"a token that lacks something": {
 			Failure{Protocol: postroom.IMAP, Host: "imap.gmail.com", CredentialKind: "oauth", Reply: `{"status":"400","schemes":"Bearer","scope":"https://mail.google.com/"}`},
-			[]string{"a permission is missing"}, ""},
+			[]string{otherNoPermission, otherAccount, otherWithdrawn}, ""},
 		"Google's words from somebody else": {
 			Failure{Protocol: postroom.IMAP, Host: "imap.example.net", CredentialKind: "password", Reply: gmailNo},
 			[]string{"the normal account password was used"}, ""},

@@ -4,8 +4,10 @@ import (
 	"context"
 	"errors"
 	"net/http"
+	"regexp"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/postroom/postroom"
@@ -46,8 +48,15 @@ func (f *OAuthFailure) text() string {
 	if f.Page && f.Code == "" {
 		return "" // its title is written for people
 	}
-	return normalise(said)
+	said = normalise(said)
+	if found := numbers().FindStringSubmatch(said); found != nil && !strings.Contains(strings.ToUpper(said), "AADSTS") {
+		said += " AADSTS" + found[1]
+	}
+	return said
 }
+
+// numbers finds Microsoft's number of an error where its words are missing.
+var numbers = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`"error_codes":\[(\d+)`) })
 
 // oauthEntry looks up what an OAuth server has said. Its codes count before words that
 // mail servers use too.
@@ -157,7 +166,7 @@ const unlistedNumber = "oauth-aadsts-unlisted"
 // isSaidBetter says whether the words of a class are better than those of an entry,
 // which knows neither the mailbox nor what Postroom calls things.
 func (f *OAuthFailure) isSaidBetter(e *entry) bool {
-	return e.Fallback && slices.Contains([]postroom.Class{postroom.TokenExpired, postroom.TokenRevoked, postroom.ConsentMissing}, e.Class)
+	return e.Fallback && e.Explanation == "" && slices.Contains([]postroom.Class{postroom.TokenExpired, postroom.TokenRevoked, postroom.ConsentMissing}, e.Class)
 }
 
 // unknownOAuth is the Fault of what nobody knows. What has worked before is taken for a

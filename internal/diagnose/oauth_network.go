@@ -47,8 +47,12 @@ func (c *Catalogue) oauthNetwork(f *OAuthFailure) *postroom.Fault {
 // provider it is mostly something on the way, and passes with the network one is in.
 func (f *OAuthFailure) untrusted(class postroom.Class, found cause) *postroom.Fault {
 	fault := f.onTheWay(class, mayBeSomebodyElse)
-	if found.explanation != "" && class != postroom.ProtocolMismatch {
+	switch {
+	case class == postroom.ProtocolMismatch:
+	case found.explanation != "":
 		fault.Explanation = found.explanation
+	default:
+		fault.Explanation = f.say(phraseOf(class).explanation)
 	}
 	if slices.Contains([]string{remedyClock, remedyNoRoots}, found.remedy) {
 		fault.Remedy, fault.Others = found.remedy, nil

@@ -3,7 +3,7 @@
 // What it starts belongs to the test that asked for it, or to the test process;
 // it ends with that, however that ends. It works for root, when the servers run
 // as a user without rights, and for everybody else. On Debian the packages are
-// dovecot-imapd, dovecot-pop3d, postgresql and chromium. Courier and Cyrus are
+// dovecot-imapd, dovecot-pop3d, postgresql, chromium and nodejs. Courier and Cyrus are
 // unpacked by scripts/test-needs, because they cannot be installed beside Dovecot;
 // Courier needs root to start, for chroot.
 package testbed
@@ -22,6 +22,7 @@ const (
 	NeedCourier  = "courier"
 	NeedCyrus    = "cyrus"
 	NeedChromium = "chromium"
+	NeedOpenID   = "openid" // an OpenID provider written by others, which runs on Node.js
 )
 
 // Need skips a test that cannot run here: in short mode, or because what is not
@@ -69,6 +70,8 @@ func programs(what string) []string {
 		return []string{beside + "/courier/unpacked", asRoot, "chroot"}
 	case NeedCyrus:
 		return []string{beside + "/cyrus/unpacked"}
+	case NeedOpenID:
+		return []string{"node", openIDInstalled + "/installed"}
 	}
 	return []string{what}
 }

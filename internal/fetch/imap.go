@@ -2,6 +2,7 @@ package fetch
 
 import (
 	"context"
+	"errors"
 	"io"
 	"time"
 
@@ -170,6 +171,15 @@ func uidsOf(names []postroom.Name) []uint32 {
 // follow passes over the folders and waits for news between, until something
 // breaks or ctx ends.
 func (s *imapSession) follow(ctx context.Context) error {
+	err := s.read(ctx)
+	if errors.Is(err, errAnew) {
+		return nil
+	}
+	return err
+}
+
+// read is follow, which ends with errAnew for another connection too.
+func (s *imapSession) read(ctx context.Context) error {
 	for look := true; ; {
 		if look {
 			if err := apart(func() error { return s.passAll(ctx) }); err != nil {
@@ -181,7 +191,10 @@ func (s *imapSession) follow(ctx context.Context) error {
 			return err
 		}
 		if s.seat.MakeRoom() || s.takesAnew() {
-			return nil
+			return errAnew
+		}
+		if err := s.renew(ctx); err != nil {
+			return err
 		}
 		if !look {
 			err := apart(func() (err error) { look, err = s.hasChanged(ctx); return err })
@@ -196,7 +209,7 @@ func (s *imapSession) follow(ctx context.Context) error {
 // time to see after every folder again. look says that there is something to do.
 func (s *imapSession) listen(ctx context.Context, sweep time.Time) (look bool, err error) {
 	for {
-		if s.anew.Load() {
+		if s.anew.Load() || s.mayRenew() {
 			return false, nil
 		}
 		if s.wantsCompare() {
@@ -233,6 +246,9 @@ func (s *imapSession) sooner(ctx context.Context, sweep time.Time) (time.Time, e
 	}
 	if until, limited := s.seat.Until(); limited && until.Before(sweep) {
 		sweep = until
+	}
+	if at := s.renewal.at; !at.IsZero() && at.Before(sweep) {
+		sweep = at
 	}
 	return sweep, nil
 }

@@ -50,6 +50,7 @@ type reader struct {
 
 	failures int       // tries in a row that failed; only survival resets it
 	refused  bool      // the password was, at the last try
+	isTheirs bool      // the last failure came from the mail server
 	nextTry  time.Time // zero: at once
 	stopped  bool      // no try is planned: somebody must change something
 	openedAt time.Time // the last connection; zero: the last try did not get that far
@@ -61,6 +62,7 @@ type reader struct {
 	compare bool    // somebody waits for a comparison
 
 	anew     atomic.Bool   // the connection is to be replaced: somebody wants to hear the dialogue
+	doubt    atomic.Bool   // the sign-in may be lost: something about the mailbox has changed
 	asides   atomic.Int32  // who needs the one session that a POP3 server allows
 	visiting chan struct{} // held by who has it
 	resting
@@ -167,7 +169,7 @@ func (r *reader) mayTryNow(ctx context.Context) bool {
 		r.answerWithTrouble(ctx)
 	}
 	if anew && r.takesAnew() {
-		r.tell(notTried)
+		r.tell(r.notTried())
 	}
 	return false
 }
@@ -226,8 +228,7 @@ func (r *reader) load(ctx context.Context) error {
 		return errChanged
 	}
 	r.m = k.Mailbox
-	r.login, err = r.fleet.Login(ctx, r.m)
-	return err
+	return nil
 }
 
 // noteHeld records that there is no room for the mail of this mailbox, once, and
@@ -265,6 +266,11 @@ func (r *reader) note(ctx context.Context, err error, survived bool) error {
 		r.refused, r.failures = refused, 0
 	}
 	r.failures++
+	if r.isEndOfToken(fault) {
+		r.nextTry = time.Time{}
+		return nil
+	}
+	_, r.isTheirs = mail.RefusalOf(err)
 	fault, room := r.weigh(fault)
 	if room { // it is its turn that this mailbox waits for from now on
 		r.failures--

@@ -137,10 +137,14 @@ func (k *server) forget(now time.Time) {
 // mailboxes at once. refusal is what it means for this one alone; the pauses are
 // those of a refused password, since too many tries lock accounts.
 func (r *reader) serverRefuses(mailboxes int, refusal *postroom.Fault) *postroom.Fault {
+	what, remedy := "passwords", "If passwords were changed for all of these mailboxes, enter the new ones."
+	if r.login.isOAuth() {
+		what, remedy = "sign-ins", "If access was taken away from all of these mailboxes, their administrator has to allow it again."
+	}
 	return &postroom.Fault{
 		Kind: postroom.Delayed, Class: postroom.ServerBusy, FixBy: postroom.FixByWaiting,
-		Explanation: fmt.Sprintf("%s has refused the passwords of %d mailboxes within a few minutes, all of which worked before. Most likely the server itself is in trouble.", r.m.Incoming.Host, mailboxes),
-		Remedy:      "Nothing has to be done now: Postroom keeps trying and reads on by itself. If passwords were changed for all of these mailboxes, enter the new ones.",
+		Explanation: fmt.Sprintf("%s has refused the %s of %d mailboxes within a few minutes, all of which worked before. Most likely the server itself is in trouble.", r.m.Incoming.Host, what, mailboxes),
+		Remedy:      "Nothing has to be done now: Postroom keeps trying and reads on by itself. " + remedy,
 		RetryAfter:  refusedPause(r.failures),
 		Reply:       refusal.Reply,
 		Err:         refusal,

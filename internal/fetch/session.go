@@ -59,12 +59,19 @@ type told struct {
 	Header       []byte // fields from which its age can be read
 }
 
-// open makes a connection for a watch, in its turn.
+// open makes a connection for a watch, in its turn. What opens the mailbox is asked for
+// then: an access token may have to be fetched first.
 func (r *reader) open(ctx context.Context, w *watch) (session, error) {
 	leave, err := r.fleet.gate.Enter(ctx, r.server(), r.urgency())
 	if err != nil {
 		return nil, err
 	}
 	defer leave()
+	if err := r.askLogin(ctx); err != nil {
+		return nil, err
+	}
+	if r.login.isOAuth() {
+		return r.signInByToken(ctx, w)
+	}
 	return r.signIn(ctx, w)
 }

@@ -167,8 +167,13 @@ func (r *reader) hearing() func(dir byte, line string) {
 	return e.session(words)
 }
 
-// notTried is said where a password is refused for good.
-const notTried = "The password of this mailbox is refused, and is not tried again until a new one is entered: servers lock accounts for that."
+// notTried is said where a credential is refused for good.
+func (r *reader) notTried() string {
+	if r.login.isOAuth() {
+		return "The sign-in of this mailbox is lost, so that nothing is said until somebody signs in again."
+	}
+	return "The password of this mailbox is refused, and is not tried again until a new one is entered: servers lock accounts for that."
+}
 
 // tell notes something for whoever listens.
 func (r *reader) tell(words string) {

@@ -16,6 +16,7 @@ import (
 type watch struct {
 	*reader
 	session    session
+	renewal    renewal
 	numberings map[string]*folder
 	selected   string
 }
@@ -55,6 +56,11 @@ func (w *watch) passAll(ctx context.Context) error {
 		if more, err = w.round(ctx); err != nil {
 			return err
 		}
+		if more {
+			if err := w.renew(ctx); err != nil {
+				return err
+			}
+		}
 		if more && w.wantsCompare() { // whoever asks does not wait for a backlog
 			if err := w.compareLists(ctx); err != nil {
 				return err
@@ -89,8 +95,8 @@ func (w *watch) round(ctx context.Context) (more bool, err error) {
 		return false, err
 	}
 	more = more || did
-	if trouble = errors.Join(trouble, w.undone()); trouble != nil {
-		return more, w.noteFolder(ctx, trouble)
+	if trouble = errors.Join(trouble, w.undone(), w.renewal.lost); trouble != nil {
+		return more, w.noteBeside(ctx, trouble)
 	}
 	if !w.healthy {
 		w.healthy, w.folderTrouble = true, ""
@@ -100,10 +106,10 @@ func (w *watch) round(ctx context.Context) (more bool, err error) {
 	return more, nil
 }
 
-// noteFolder records that a folder cannot be read while the others are, or that
-// what is due cannot be done while mail is read; it is tried again with the next
-// pass. The same trouble is recorded once.
-func (w *watch) noteFolder(ctx context.Context, err error) error {
+// noteBeside records trouble beside which mail is read: a folder cannot be read while the
+// others are, or what is due cannot be done, or the next sign-in will fail. It is tried
+// again with the next pass. The same trouble is recorded once.
+func (w *watch) noteBeside(ctx context.Context, err error) error {
 	fault := w.fleet.Explain(err, w.m, w.login)
 	if fault == nil || fault.Explanation == w.folderTrouble {
 		return nil
@@ -111,7 +117,7 @@ func (w *watch) noteFolder(ctx context.Context, err error) error {
 	w.healthy, w.folderTrouble = false, fault.Explanation
 	w.fleet.Troubled(fault)
 	trouble := store.Trouble{State: w.m.State.StateFor(fault.Kind), Fault: fault, NextTry: time.Now().Add(w.interval()), Failures: 1}
-	w.fleet.Log.WarnContext(ctx, "a part of a mailbox is in trouble", "mailbox", w.m.ID, "state", trouble.State, "class", fault.Class, "err", err)
+	w.fleet.Log.WarnContext(ctx, "a mailbox is read, and in trouble", "mailbox", w.m.ID, "state", trouble.State, "class", fault.Class, "err", err)
 	w.m.State, w.m.Fault = trouble.State, fault
 	return w.ledger.RecordTrouble(ctx, w.fence, w.version, trouble)
 }

@@ -91,10 +91,19 @@ func (r *reader) standUp(ctx context.Context) {
 const noticed = 200 * time.Millisecond
 
 // isRefusedPassword says whether a fault is that of a password which the server
-// took before, and refuses with no better reason than that it is wrong.
+// took before, and refuses with no better reason than that it is wrong; or of a token
+// that is as good as any, which a provider has just given.
 func (r *reader) isRefusedPassword(fault *postroom.Fault) bool {
-	return fault != nil && fault.Kind == postroom.NeedsSignIn && r.login.HasWorked && r.failures < maxServerTries &&
-		(fault.Class == postroom.BadCredentials || fault.Class == postroom.Unknown)
+	if fault == nil || fault.Kind != postroom.NeedsSignIn || !r.login.HasWorked || r.failures >= maxServerTries {
+		return false
+	}
+	switch fault.Class {
+	case postroom.BadCredentials, postroom.Unknown:
+		return !r.login.isOAuth() || r.isTheirs
+	case postroom.TokenExpired:
+		return r.login.isOAuth() && r.isTheirs
+	}
+	return false
 }
 
 // weighAgain records that a password refused a moment ago was refused for the

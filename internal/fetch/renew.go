@@ -1,0 +1,163 @@
+package fetch
+
+import (
+	"context"
+	"errors"
+	"math/rand/v2"
+	"time"
+
+	"github.com/postroom/postroom"
+	"github.com/postroom/postroom/internal/mail"
+)
+
+// A renewal is what a connection knows of the access token that opened it: before the
+// token ends, another connection takes its place.
+type renewal struct {
+	expires time.Time // zero: it does not end, as far as is known
+	at      time.Time // when another token is asked for; zero: it is not
+	// lost is why there will be no other: the mailbox is read until the token ends, and
+	// whoever can mend it knows at once.
+	lost error
+}
+
+const (
+	// renewBefore is how long before its end another token is asked for at most. By then
+	// the keeper of tokens has to have one.
+	renewBefore = 5 * time.Minute
+	// renewPause is between two requests for a token while there is none to be had.
+	renewPause = time.Minute
+)
+
+// renewalOf plans the end of a connection that a login opened now. Connections that were
+// made together do not end together.
+func renewalOf(l Login, now time.Time) renewal {
+	if !l.isOAuth() || l.Expires.IsZero() {
+		return renewal{}
+	}
+	before := min(renewBefore, l.Expires.Sub(now)/4)
+	return renewal{expires: l.Expires, at: l.Expires.Add(-between(before, 0.4, 0.9))}
+}
+
+// between is a part of d, chosen by chance.
+func between(d time.Duration, least, most float64) time.Duration {
+	return time.Duration(float64(d) * (least + (most-least)*rand.Float64()))
+}
+
+// errAnew ends a connection that is to be made again, with nothing wrong.
+var errAnew = errors.New("the connection is made anew")
+
+// mayRenew says whether to ask for another token: it is time, or something about the
+// mailbox has changed, perhaps that its sign-in is lost.
+func (w *watch) mayRenew() bool {
+	if !w.login.isOAuth() {
+		return false
+	}
+	return w.doubt.Load() || !w.renewal.at.IsZero() && !time.Now().Before(w.renewal.at)
+}
+
+// renew asks for another token, if it is time, and returns errAnew where there is one that
+// lasts longer.
+func (w *watch) renew(ctx context.Context) error {
+	if !w.mayRenew() {
+		return nil
+	}
+	w.doubt.Store(false)
+	login, err := w.nextLogin(ctx)
+	if ctx.Err() != nil {
+		return ctx.Err()
+	}
+	now := time.Now()
+	if err == nil {
+		w.renewal.lost = nil
+		if isLater(login.Expires, w.renewal.expires) {
+			return errAnew
+		}
+		if at := w.renewal.at; !at.IsZero() && !now.Before(at) { // the same one as before
+			w.renewal.at = now.Add(max(time.Second, w.renewal.expires.Sub(now)/4))
+		}
+		return nil
+	}
+	fault := w.fleet.Explain(err, w.m, w.login)
+	pause := between(renewPause, 0.5, 1)
+	if fault != nil {
+		pause = max(pause, fault.RetryAfter)
+	}
+	if w.renewal.at = now.Add(pause); fault == nil || fault.Kind == postroom.Delayed || isOurs(err) {
+		return nil // it is read as before
+	}
+	w.renewal.lost = err
+	return w.noteBeside(ctx, err)
+}
+
+// isLater says whether one end comes after another; zero is no end.
+func isLater(end, other time.Time) bool {
+	return !other.IsZero() && (end.IsZero() || end.After(other))
+}
+
+// nextLogin is what the next connection would be opened with, asked for in its turn.
+func (r *reader) nextLogin(ctx context.Context) (Login, error) {
+	leave, err := r.fleet.gate.Enter(ctx, r.server(), r.urgency())
+	if err != nil {
+		return Login{}, err
+	}
+	defer leave()
+	return r.fleet.Login(ctx, r.m)
+}
+
+// doubtSignIn has the reader look whether the mailbox can still be signed in to.
+func (r *reader) doubtSignIn() {
+	r.doubt.Store(true)
+	r.nudge()
+}
+
+// askLogin asks for what opens the mailbox.
+func (r *reader) askLogin(ctx context.Context) error {
+	r.doubt.Store(false)
+	login, err := r.fleet.Login(ctx, r.m)
+	if err != nil && login.Kind == "" { // nothing is known but why
+		login.Kind, login.HasWorked = r.login.Kind, r.login.HasWorked
+	}
+	r.login = login
+	return err
+}
+
+// signInByToken opens the mailbox with an access token. A server may refuse one that its
+// provider has ended before its time: then another is asked for, once.
+func (r *reader) signInByToken(ctx context.Context, w *watch) (session, error) {
+	s, err := r.connect(ctx, w, r.login.Secret)
+	if err != nil && r.fleet.Renew != nil && r.isRefusedToken(err) {
+		login, lost := r.fleet.Renew(ctx, r.m, r.login)
+		switch {
+		case lost != nil:
+			return nil, lost
+		case login.Secret.Reveal() == r.login.Secret.Reveal():
+			return nil, err
+		}
+		r.login = login
+		s, err = r.connect(ctx, w, login.Secret)
+	}
+	if err != nil {
+		return nil, err
+	}
+	w.renewal = renewalOf(r.login, time.Now())
+	r.login.Secret = postroom.Secret{} // the next connection takes another
+	return s, nil
+}
+
+// isRefusedToken says whether a sign-in was refused for its token, as far as can be told:
+// some servers answer the same to everything.
+func (r *reader) isRefusedToken(err error) bool {
+	refusal, ok := mail.RefusalOf(err)
+	if !ok || refusal.Phase != mail.PhaseAuth || refusal.Reply == "" || errors.Is(err, mail.ErrNoTokens) {
+		return false
+	}
+	fault := r.fleet.Explain(err, r.m, r.login)
+	return fault != nil && (fault.Kind != postroom.Delayed || fault.Class == postroom.Unknown)
+}
+
+// isEndOfToken says whether a server has ended a connection because the token of its
+// sign-in had ended, for the first time in a row: the next one has another.
+func (r *reader) isEndOfToken(fault *postroom.Fault) bool {
+	return r.login.isOAuth() && fault.Class == postroom.TokenExpired && fault.Kind == postroom.Delayed &&
+		r.failures == 1 && !r.openedAt.IsZero()
+}

@@ -56,6 +56,7 @@ func (s *Server) guard(pages http.Handler) http.Handler {
 type visitor struct {
 	postroom.Viewer
 	Session access.Session
+	care    care // what needs them, for a whole page
 }
 
 // A handler answers a request of somebody who is signed in.
@@ -74,8 +75,9 @@ func (s *Server) signedIn(h handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		by, err := s.visitor(r)
 		if err == nil {
-			if _, part := isHTMX(r); !part && r.Method == http.MethodGet {
+			if isWholePage(r) {
 				s.lookAhead(r.Context(), by)
+				by.care = s.careFor(r, by)
 			}
 			err = h(w, r, by)
 		}
@@ -101,7 +103,7 @@ func (s *Server) visitor(r *http.Request) (visitor, error) {
 		value = c.Value
 	}
 	v, session, err := s.Door.Session(r.Context(), value)
-	return visitor{v, session}, err
+	return visitor{Viewer: v, Session: session}, err
 }
 
 // cookieName has the prefix that keeps other hosts and plain connections from

@@ -24,6 +24,7 @@ type healthPage struct {
 	Counts   []healthCount
 	Causes   []causeView
 	Changes  []changeView
+	Ends     []expiryView
 	SetAside []setAsideView
 	Ledgers  []unbalancedView
 	Further  [2]string // how many more of both there are; empty: none
@@ -45,6 +46,7 @@ type causeView struct {
 	Mailboxes []mailboxRow
 	More      int64 // how many are not named
 	Address   string
+	App       string // the page of the registration that it is about; empty: it is about none, or not for this visitor
 
 	state postroom.MailboxState
 	count int64
@@ -70,7 +72,7 @@ func (p healthPage) address() string {
 }
 
 func (p healthPage) nothingFound() bool {
-	return p.Query != "" && len(p.Causes)+len(p.Changes)+len(p.SetAside)+len(p.Ledgers)+len(p.Unknown) == 0
+	return p.Query != "" && len(p.Causes)+len(p.Changes)+len(p.Ends)+len(p.SetAside)+len(p.Ledgers)+len(p.Unknown) == 0
 }
 
 // showHealth handles GET /health.
@@ -104,14 +106,20 @@ func (s *Server) healthPage(ctx context.Context, by visitor, query string) (heal
 	}
 	p.Empty = len(p.Counts) == 0
 	p.Causes = s.causes(by, h.Troubled, query)
+	if err := s.addApps(ctx, by, p.Causes); err != nil {
+		return p, err
+	}
 	if p.Changes, err = s.changesSeen(ctx, by, query); err != nil {
+		return p, err
+	}
+	if p.Ends, err = s.endsSeen(ctx, by, query); err != nil {
 		return p, err
 	}
 	s.addLedgers(&p, h)
 	if err := s.addUnknown(ctx, by, &p); err != nil {
 		return p, err
 	}
-	p.Calm = p.Badge.Tone == "good" && len(h.Troubled)+len(p.Changes)+len(h.SetAside)+len(h.Unbalanced)+len(p.Unknown) == 0 && p.Notice == nil
+	p.Calm = p.Badge.Tone == "good" && len(h.Troubled)+len(p.Changes)+len(h.SetAside)+len(h.Unbalanced)+len(p.Unknown) == 0 && calmEnds(p.Ends) && p.Notice == nil
 	return p, nil
 }
 
@@ -208,6 +216,36 @@ func (s *Server) causes(by visitor, troubled []postroom.Mailbox, query string) [
 		return cmp.Or(cmp.Compare(slices.Index(urgency, a.state), slices.Index(urgency, b.state)), cmp.Compare(b.count, a.count))
 	})
 	return all
+}
+
+// addApps has a cause lead to the registration that it is about: as an alert knows it.
+func (s *Server) addApps(ctx context.Context, by visitor, causes []causeView) error {
+	if s.Alerts == nil || s.Apps == nil || !by.IsAdmin() || len(causes) == 0 {
+		return nil
+	}
+	alerts, err := s.Alerts.Open(ctx, by.Viewer)
+	if err != nil {
+		return err
+	}
+	apps := make(map[string]postroom.OAuthAppID)
+	for _, a := range alerts {
+		if a.App == 0 || a.Fault.FixBy != postroom.FixByAppAdmin {
+			continue
+		}
+		for _, id := range a.Mailboxes {
+			apps[id.String()] = a.App
+		}
+	}
+	for i := range causes {
+		c := &causes[i]
+		if len(c.Mailboxes) == 0 || c.state != postroom.MailboxNeedsRepair && c.state != postroom.MailboxNeedsSignIn {
+			continue
+		}
+		if app, ok := apps[c.Mailboxes[0].ID]; ok {
+			c.App = appAddress(app, "")
+		}
+	}
+	return nil
 }
 
 // withoutSelf is an explanation as it holds for other mailboxes in the same trouble.

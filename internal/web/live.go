@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net/http"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/postroom/postroom"
@@ -121,13 +122,13 @@ func (s *Server) tellEvents(r *http.Request, v postroom.Viewer, after int64) (te
 	if err != nil {
 		return "", after, false, err
 	}
-	last := make(map[[2]int64]int64)
+	last := make(map[topic]int64)
 	for _, e := range events {
-		last[[2]int64{int64(e.Issue), int64(e.Mailbox)}] = e.Position
+		last[topicOf(e)] = e.Position
 	}
 	var b []byte
 	for _, e := range events {
-		if last[[2]int64{int64(e.Issue), int64(e.Mailbox)}] != e.Position {
+		if last[topicOf(e)] != e.Position {
 			continue
 		}
 		t := told{Position: e.Position, Type: string(e.Type)}
@@ -144,4 +145,15 @@ func (s *Server) tellEvents(r *http.Request, v postroom.Viewer, after int64) (te
 		b = fmt.Appendf(b, "id: %d\nevent: change\ndata: %s\n\n", e.Position, data)
 	}
 	return string(b), seen, seen > after && len(events) == store.MaxPage, nil
+}
+
+// A topic is what an event is about.
+type topic struct {
+	issue   postroom.IssueID
+	mailbox postroom.MailboxID
+	isAlert bool
+}
+
+func topicOf(e postroom.Event) topic {
+	return topic{e.Issue, e.Mailbox, strings.HasPrefix(string(e.Type), "alert.")}
 }

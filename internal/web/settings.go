@@ -20,6 +20,8 @@ type settingsPage struct {
 	Tokens    []tokenRow
 	Scopes    []choice
 	Mailboxes []store.MailboxName
+	HasApps   bool
+	HasAlerts bool
 
 	Done     string // what has just been done
 	NewToken string // shown this once
@@ -80,7 +82,7 @@ func (s *Server) showSettings(w http.ResponseWriter, r *http.Request, by visitor
 }
 
 func (s *Server) settings(ctx context.Context, by visitor) (settingsPage, error) {
-	p := settingsPage{frame: s.frame(by, "Settings", "settings")}
+	p := settingsPage{frame: s.frame(by, "Settings", "settings"), HasApps: s.Apps != nil, HasAlerts: s.Alerts != nil}
 	me, err := s.Door.User(ctx, by.User)
 	if err != nil {
 		return p, err

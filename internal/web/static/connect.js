@@ -98,6 +98,15 @@
 		}
 	}
 
+	// A tab that is through with its sign-in goes away, where the browser lets it.
+
+	document.addEventListener("click", (event) => {
+		const end = event.target.closest("[data-closes]");
+		if (!end || end.href && history.length > 1 && !window.opener) return; // the link leads on
+		window.close();
+		if (!end.href) setTimeout(() => { end.replaceWith("This tab can be closed now."); }, 300);
+	});
+
 	document.addEventListener("click", (event) => {
 		const button = event.target.closest("[data-set]");
 		if (button && set(button)) event.preventDefault();

@@ -94,6 +94,9 @@
 			const open = one(`[data-issue="${told.issue}"]`);
 			if (open) htmx.trigger(open, "refresh");
 		}
+		if (told.type && told.type.startsWith("alert.")) {
+			for (const a of all("#care, [data-alerts]")) later(a, "refresh");
+		}
 		if (told.mailbox) {
 			for (const m of all(`[data-mailbox="${told.mailbox}"], [data-mailbox="all"]`)) later(m, "refresh");
 		}

@@ -20,9 +20,9 @@ type Apps struct {
 	Ring    *vault.Ring
 	Client  *oauth.Client
 	Presets *provider.Presets
-	Base    string                                       // the public address of this Postroom, as https://post.example.net
-	Now     func() time.Time                             // nil: time.Now
-	Log     *slog.Logger                                 // nil: slog.Default
+	Base    string           // the public address of this Postroom, as https://post.example.net
+	Now     func() time.Time // nil: time.Now
+	Log     *slog.Logger     // nil: slog.Default
 
 	issuers issuers // what was read of those that publish where everything is
 }
@@ -52,6 +52,7 @@ type issuers struct {
 
 // published is what one issuer has said, or why it could not.
 type published struct {
+	asking   sync.Mutex // guards what follows
 	said     oauth.Metadata
 	err      error
 	until    time.Time // asked again then

@@ -2,19 +2,83 @@ package credential
 
 import (
 	"context"
+	"strings"
 
 	"github.com/postroom/postroom"
+	"github.com/postroom/postroom/internal/oauth"
+	"github.com/postroom/postroom/internal/provider"
 )
 
-// Registration returns a registration ready for use.
+// Registration returns a registration ready for use. Where only its issuer is known, that
+// is asked first; that it does not answer is a Delayed fault.
 func (a *Apps) Registration(ctx context.Context, id postroom.OAuthAppID) (Registration, error) {
-	return Registration{}, errSoon
+	r, err := a.kept(ctx, id)
+	if err != nil {
+		return Registration{}, err
+	}
+	return a.discovered(ctx, r)
 }
 
-// RedirectURL is where the browser comes back to, as it is to be entered at the provider.
-func (a *Apps) RedirectURL(app postroom.OAuthApp) string { return app.RedirectURL }
+// kept is a registration without what its issuer says.
+func (a *Apps) kept(ctx context.Context, id postroom.OAuthAppID) (Registration, error) {
+	k, err := a.Store.OAuthApp(ctx, id)
+	if err != nil {
+		return Registration{}, err
+	}
+	r := Registration{OAuthApp: k.OAuthApp, Preset: a.preset(k.Provider)}
+	r.OAuth = known(k.OAuthApp, r.Preset)
+	r.OAuth.RedirectURL = a.RedirectURL(k.OAuthApp)
+	if k.SecretKind == postroom.AppSecretNone {
+		return r, nil
+	}
+	if len(k.Sealed) == 0 {
+		return Registration{}, unusable(k.OAuthApp, errNoSecret)
+	}
+	secret, err := a.Ring.Open(k.Sealed, appPlace(id))
+	if err != nil {
+		return Registration{}, unusable(k.OAuthApp, err)
+	}
+	if err := r.openSecret(secret); err != nil {
+		return Registration{}, unusable(k.OAuthApp, err)
+	}
+	return r, nil
+}
 
-// For returns the registrations by which a mailbox can be opened, the best first.
-func (a *Apps) For(ctx context.Context, m postroom.Mailbox) ([]postroom.OAuthApp, error) {
-	return nil, errSoon
+// unusable is the Fault for a secret that cannot be opened any more.
+func unusable(app postroom.OAuthApp, cause error) error {
+	return &postroom.Fault{
+		Kind: postroom.NeedsRepair, Class: postroom.ClientMisconfigured, FixBy: postroom.FixByAppAdmin, Field: "client_secret",
+		Explanation: "The client secret of “" + app.Name + "” cannot be opened any more: it was sealed with a key that is not in the key file.",
+		Remedy:      "Restore the key file that belongs to this database, or enter the client secret again. The mailboxes go on by themselves.",
+		Err:         cause,
+	}
+}
+
+// preset is the provider with an id; nil: a generic one.
+func (a *Apps) preset(id string) *provider.Preset {
+	preset, ok := a.Presets.ByID(id)
+	if !ok {
+		return nil
+	}
+	return preset
+}
+
+func (a *Apps) client() *oauth.Client {
+	if a.Client == nil {
+		return &oauth.Client{}
+	}
+	return a.Client
+}
+
+// callback is where browsers come back to, below the public address.
+const callback = "/oauth/callback"
+
+// RedirectURL is where the browser comes back to, letter by letter as it is to be entered
+// at the provider. It is empty where nobody has said under which address this Postroom
+// is reached.
+func (a *Apps) RedirectURL(app postroom.OAuthApp) string {
+	if app.RedirectURL != "" || a.Base == "" {
+		return app.RedirectURL
+	}
+	return strings.TrimRight(a.Base, "/") + callback
 }

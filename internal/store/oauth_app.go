@@ -173,7 +173,7 @@ type AppSecret struct{ Sealed []byte } // nil: none
 
 // ChangeOAuthApp keeps a registration as it is from now on, if nobody has changed it
 // since seen; ok is false where somebody has, or where it is gone. A nil secret stays as
-// it is.
+// it is. What waited for the registration to be mended is tried at once.
 func (db *DB) ChangeOAuthApp(ctx context.Context, a postroom.OAuthApp, seen time.Time, secret *AppSecret) (ok bool, err error) {
 	settings, err := packApp(a)
 	if err != nil {
@@ -193,34 +193,94 @@ func (db *DB) ChangeOAuthApp(ctx context.Context, a postroom.OAuthApp, seen time
 		if err != nil {
 			return fmt.Errorf("change registration %s: %w", a.ID, err)
 		}
-		ok = n > 0
-		return nil
+		if ok = n > 0; !ok {
+			return nil
+		}
+		return t.tryAppAgain(a.ID, now)
 	})
 	return ok, err
 }
 
+const tryGrantAgain = `update oauth_grant set failures = 0, next_try_at = null where id = $1`
+
+// tryAppAgain has what waits for somebody to mend a registration tried at once: with a
+// new client secret hundreds of mailboxes may be mended. Other troubles stay as they are.
+func (t *tx) tryAppAgain(id postroom.OAuthAppID, now time.Time) error {
+	users, err := t.usersOf(id)
+	if err != nil {
+		return err
+	}
+	isOfApp := func(f *postroom.Fault) bool { return f != nil && f.Class == postroom.ClientMisconfigured }
+	for _, u := range users {
+		if isOfApp(u.grantFault) {
+			if err := t.exec(tryGrantAgain, int64(u.grant)); err != nil {
+				return fmt.Errorf("try grant %s again: %w", u.grant, err)
+			}
+		}
+		if !isOfApp(u.fault) {
+			continue
+		}
+		version, err := t.raiseVersion(u.id)
+		if err != nil {
+			return err
+		}
+		if err := t.exec(reopenMailbox, micros(now), int64(u.id)); err != nil {
+			return fmt.Errorf("reopen mailbox %s: %w", u.id, err)
+		}
+		t.mailboxChanged(u.id, fmt.Sprint(version), now)
+	}
+	return nil
+}
+
 const (
 	oauthAppUsers = `
-	select m.address from oauth_grant g join credential c on c.oauth_grant = g.id join mailbox m on m.id = c.mailbox
-	where g.app = $1 and m.deleted_at is null order by m.address limit $2`
+	select m.id, m.address, m.fault, g.id, g.fault from oauth_grant g join credential c on c.oauth_grant = g.id join mailbox m on m.id = c.mailbox
+	where g.app = $1 and m.deleted_at is null order by m.address, m.id`
 
 	removeOAuthApp = `update oauth_app set deleted_at = $2, sealed = null, updated_at = $2 where id = $1 and deleted_at is null`
 
 	revokeLinksOfApp = `update sign_in_link set revoked_at = $2, sealed = null where app = $1 and used_at is null and revoked_at is null`
 )
 
+// An appUser is a mailbox that signs in by a registration.
+type appUser struct {
+	id         postroom.MailboxID
+	address    string
+	grant      postroom.GrantID
+	fault      *postroom.Fault // of the mailbox
+	grantFault *postroom.Fault // of refreshing
+}
+
+// usersOf lists the mailboxes that sign in by a registration, by their addresses.
+func (t *tx) usersOf(id postroom.OAuthAppID) ([]appUser, error) {
+	rows, err := t.rows(oauthAppUsers, int64(id))
+	users, err := collect(rows, err, func(rows *sql.Rows) (u appUser, err error) {
+		var fault, grantFault sql.NullString
+		err = rows.Scan(&u.id, &u.address, &fault, &u.grant, &grantFault)
+		u.fault, u.grantFault = unpackFault(fault), unpackFault(grantFault)
+		return u, err
+	})
+	if err != nil {
+		return nil, fmt.Errorf("list who signs in by registration %s: %w", id, err)
+	}
+	return users, nil
+}
+
 // RemoveOAuthApp destroys the secret of a registration and takes it out of every list,
-// unless mailboxes sign in by it: then nothing happens, and users are the addresses of
-// up to max of them. Links by which somebody was to sign in end with it.
-func (db *DB) RemoveOAuthApp(ctx context.Context, id postroom.OAuthAppID, max int) (users []string, err error) {
+// unless mailboxes sign in by it: then nothing happens, count says how many there are,
+// and users are the addresses of the first few. Links by which somebody was to sign in
+// end with it.
+func (db *DB) RemoveOAuthApp(ctx context.Context, id postroom.OAuthAppID, few int) (users []string, count int, err error) {
 	err = db.commit(ctx, func(t *tx) error {
-		users = nil
-		rows, err := t.rows(oauthAppUsers, int64(id), max)
-		users, err = collect(rows, err, func(rows *sql.Rows) (address string, err error) { return address, rows.Scan(&address) })
+		users, count = nil, 0
+		all, err := t.usersOf(id)
 		if err != nil {
-			return fmt.Errorf("list who signs in by registration %s: %w", id, err)
+			return err
 		}
-		if len(users) > 0 {
+		for _, u := range all[:min(few, len(all))] {
+			users = append(users, u.address)
+		}
+		if count = len(all); count > 0 {
 			return nil
 		}
 		now, err := t.now()
@@ -239,5 +299,5 @@ func (db *DB) RemoveOAuthApp(ctx context.Context, id postroom.OAuthAppID, max in
 		}
 		return nil
 	})
-	return users, err
+	return users, count, err
 }

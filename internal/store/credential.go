@@ -14,12 +14,14 @@ type KeptCredential struct {
 	Kind     string
 	Sealed   []byte
 	WorkedAt time.Time // when it last opened the mailbox; zero: never yet
+	// CreatedAt is when it became what opens the mailbox.
+	CreatedAt time.Time
 	// Grant is what it rests on with kind "oauth"; 0: nobody has signed in yet.
 	Grant postroom.GrantID
 }
 
 const readCredential = `
-	select c.kind, c.sealed, c.worked_at, c.oauth_grant from credential c
+	select c.kind, c.sealed, c.worked_at, c.created_at, c.oauth_grant from credential c
 	join mailbox m on m.id = c.mailbox
 	where c.mailbox = $1 and m.deleted_at is null`
 
@@ -27,7 +29,8 @@ const readCredential = `
 func (db *DB) Credential(ctx context.Context, id postroom.MailboxID) (KeptCredential, error) {
 	var k KeptCredential
 	var worked, grant sql.NullInt64
-	err := db.queryRow(ctx, readCredential, int64(id)).Scan(&k.Kind, &k.Sealed, &worked, &grant)
+	var created int64
+	err := db.queryRow(ctx, readCredential, int64(id)).Scan(&k.Kind, &k.Sealed, &worked, &created, &grant)
 	switch {
 	case noRows(err):
 		return KeptCredential{}, &postroom.Fault{
@@ -39,7 +42,7 @@ func (db *DB) Credential(ctx context.Context, id postroom.MailboxID) (KeptCreden
 	case err != nil:
 		return KeptCredential{}, fmt.Errorf("read credential of mailbox %s: %w", id, err)
 	}
-	k.WorkedAt, k.Grant = fromMicros(worked), postroom.GrantID(grant.Int64)
+	k.WorkedAt, k.CreatedAt, k.Grant = fromMicros(worked), at(created), postroom.GrantID(grant.Int64)
 	return k, nil
 }
 

@@ -1,0 +1,239 @@
+package credential
+
+import (
+	"context"
+	"errors"
+	"sync"
+	"time"
+
+	"github.com/postroom/postroom"
+	"github.com/postroom/postroom/internal/store"
+	"github.com/postroom/postroom/internal/work"
+)
+
+const (
+	// proveLasts is what proving one sign-in may take, and claimLasts after what time
+	// another process takes it that nobody is at it any more.
+	proveLasts = 90 * time.Second
+	claimLasts = 2 * time.Minute
+	// atOnce is how many sign-ins are looked after at the same time.
+	atOnce = 16
+	// proveFor is how long a proposal is tried that only temporary trouble keeps from
+	// being proven.
+	proveFor = 7 * 24 * time.Hour
+	// askFor is how long a person has to say what about another account.
+	askFor = 24 * time.Hour
+	// keepFor is how long sign-ins that have ended are kept.
+	keepFor    = 30 * 24 * time.Hour
+	sweepEvery = time.Minute
+)
+
+// provePause are the pauses between the tries of proving a sign-in.
+var provePause = work.Delay{First: 5 * time.Second, Max: time.Hour}
+
+// Run proves what was proposed, asks about devices, and ends what has become old,
+// until ctx ends.
+func (d *Desk) Run(ctx context.Context) error {
+	var busy sync.WaitGroup
+	defer busy.Wait()
+	places := make(chan struct{}, atOnce)
+	var swept time.Time
+	l := work.Loop{
+		Name: "sign-ins", Nudge: d.nudge(), Interval: 5 * time.Second, Log: d.log(),
+		Turn: func(ctx context.Context) (did int, next time.Time, err error) {
+			if now := d.now(); now.Sub(swept) >= sweepEvery {
+				if err := d.sweep(ctx); err != nil {
+					return 0, time.Time{}, err
+				}
+				swept = now
+			}
+			claimed, err := d.claim(ctx, atOnce-len(places))
+			if err != nil {
+				return 0, time.Time{}, err
+			}
+			for _, k := range claimed {
+				places <- struct{}{}
+				busy.Go(func() {
+					defer d.ring() // there is a place again
+					defer func() { <-places }()
+					d.lookAfter(ctx, k)
+				})
+			}
+			if len(claimed) > 0 || len(places) == atOnce {
+				return len(claimed), time.Time{}, nil
+			}
+			next, err = d.Store.NextSignIn(ctx)
+			return 0, next, err
+		},
+	}
+	return l.Run(ctx)
+}
+
+func (d *Desk) claim(ctx context.Context, places int) ([]store.KeptSignIn, error) {
+	if places == 0 {
+		return nil, nil
+	}
+	now := d.now()
+	return d.Store.ClaimSignIns(ctx, now, now.Add(claimLasts), places)
+}
+
+// lookAfter carries one sign-in on. What goes wrong is tried again once the claim is over.
+func (d *Desk) lookAfter(ctx context.Context, k store.KeptSignIn) {
+	ctx, cancel := context.WithTimeout(ctx, proveLasts)
+	defer cancel()
+	var err error
+	if k.Step == postroom.SignInProposed {
+		err = d.prove(ctx, k)
+	} else {
+		err = d.poll(ctx, k)
+	}
+	if err != nil && !errors.Is(err, context.Canceled) {
+		d.log().WarnContext(ctx, "a sign-in was not carried on", "mailbox", k.Mailbox, "sign_in", k.ID, "err", err)
+	}
+}
+
+// sweep ends what has become old.
+func (d *Desk) sweep(ctx context.Context) error {
+	now := d.now()
+	_, err := d.Store.SweepSignIns(ctx, store.SignInLimits{
+		Now: now, Late: tooLate(), Interrupted: interrupted(),
+		Unanswered: unanswered(), UnansweredSince: now.Add(-askFor), Forget: now.Add(-keepFor),
+	})
+	return err
+}
+
+// prove tries the mailbox with what was proposed, and adopts it once it opens.
+func (d *Desk) prove(ctx context.Context, k store.KeptSignIn) error {
+	m, reg, err := d.partiesOf(ctx, k)
+	if err != nil {
+		return d.refuseOrLeave(ctx, k, err)
+	}
+	if later, err := d.hasLater(ctx, k); err != nil {
+		return err
+	} else if later {
+		return d.refuse(ctx, k, superseded(), nil)
+	}
+	token, err := d.Keeper.TokenOf(ctx, k.Grant)
+	if err != nil {
+		f, ok := postroom.FaultOf(err)
+		if !ok {
+			return err
+		}
+		return d.unproven(ctx, k, m, Proof{Fault: f})
+	}
+	d.step("proving")
+	how, proof, err := d.attempt(ctx, k, m, reg, token)
+	if err != nil || ctx.Err() != nil {
+		return errors.Join(err, ctx.Err())
+	}
+	if !proof.OK {
+		return d.unproven(ctx, k, m, proof)
+	}
+	return d.adopt(ctx, k, how, proof.Report)
+}
+
+// hasLater says whether a later sign-in opens the mailbox already.
+func (d *Desk) hasLater(ctx context.Context, k store.KeptSignIn) (bool, error) {
+	grants, err := d.Store.Grants(ctx, k.Mailbox)
+	if err != nil {
+		return false, err
+	}
+	for _, g := range grants {
+		if g.ID > k.Grant && !g.AdoptedAt.IsZero() && g.EndedAt.IsZero() {
+			return true, nil
+		}
+	}
+	return false, nil
+}
+
+// attempt tries the mailbox under the user names that may fit, until one opens it. The
+// first one says what is wrong where none does.
+func (d *Desk) attempt(ctx context.Context, k store.KeptSignIn, m postroom.Mailbox, reg Registration, t Token) (attempt, Proof, error) {
+	_, own, err := d.Store.OutgoingCredential(ctx, m.ID)
+	if err != nil {
+		return attempt{}, Proof{}, err
+	}
+	if own {
+		m.Outgoing = nil // something else opens it
+	}
+	ways := []attempt{{}}
+	if reg.Kind == postroom.AppSignIn || reg.Kind == "" {
+		ways = attemptsFor(m, k.Account, Choice(k.Answer))
+	}
+	var firstOne Proof
+	for i, way := range ways {
+		proof := d.Prove(ctx, way.on(m), t)
+		if proof.OK {
+			if own {
+				way.outgoing = ""
+			}
+			return way, proof, nil
+		}
+		if i == 0 {
+			firstOne = proof
+		}
+		if ctx.Err() != nil || proof.Fault == nil || proof.Fault.Kind == postroom.Delayed {
+			return attempt{}, proof, nil
+		}
+	}
+	return attempt{}, firstOne, nil
+}
+
+// unproven decides about a proposal that has not opened the mailbox. What passes by
+// itself is tried again; where nothing else opens the mailbox either, its reader does
+// that.
+func (d *Desk) unproven(ctx context.Context, k store.KeptSignIn, m postroom.Mailbox, p Proof) error {
+	f := p.Fault
+	if f == nil {
+		f = refusedWith("The mailbox did not open with this sign-in.", "Look at the steps of the test, and sign in again.")
+	}
+	if f.Kind != postroom.Delayed {
+		return d.refuse(ctx, k, f, p.Report)
+	}
+	open, err := d.opensOtherwise(ctx, m)
+	switch {
+	case err != nil:
+		return err
+	case !open && k.Answer == "":
+		return d.adopt(ctx, k, attempt{}, p.Report)
+	case d.now().Sub(k.CreatedAt) >= proveFor:
+		return d.refuse(ctx, k, f, p.Report)
+	}
+	next := d.now().Add(provePause.AfterAsked(k.Tries+1, f.RetryAfter))
+	return ifMoved(d.Store.PutOffSignIn(ctx, k.ID, f, p.Report, next))
+}
+
+// opensOtherwise says whether something opens the mailbox, or may: only then it is worth
+// keeping until what was proposed is proven.
+func (d *Desk) opensOtherwise(ctx context.Context, m postroom.Mailbox) (bool, error) {
+	if m.State == postroom.MailboxNeedsSignIn {
+		return false, nil
+	}
+	c, err := d.Store.Credential(ctx, m.ID)
+	switch {
+	case postroom.KindOf(err) == postroom.NotFound:
+		return false, nil
+	case err != nil:
+		return false, err
+	}
+	return !c.WorkedAt.IsZero() || c.Kind != postroom.CredentialOAuth && m.State != postroom.MailboxDraft, nil
+}
+
+// adopt makes what was proposed what opens the mailbox.
+func (d *Desk) adopt(ctx context.Context, k store.KeptSignIn, how attempt, report []byte) error {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), commitTimeout)
+	defer cancel()
+	err := d.Store.AdoptGrant(ctx, store.Adoption{Grant: k.Grant, SignIn: k.ID, Report: report, Incoming: how.incoming, Outgoing: how.outgoing})
+	if postroom.KindOf(err) == postroom.Conflict {
+		return d.refuse(ctx, k, superseded(), nil)
+	}
+	if err != nil {
+		return err
+	}
+	d.step("adopted")
+	d.log().InfoContext(ctx, "somebody has signed in for a mailbox", "mailbox", k.Mailbox, "sign_in", k.ID, "grant", k.Grant)
+	if d.Wake != nil {
+		d.Wake()
+	}
+	return nil
+}

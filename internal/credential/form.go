@@ -9,10 +9,10 @@ import (
 
 // Prefer keeps another form of the secret of a mailbox, without the blanks that its
 // provider shows for instance: the one that has opened it. A secret that is no
-// longer was stays as it is.
+// longer was stays as it is, and so does a sign-in, which has one form only.
 func (k *Keeper) Prefer(ctx context.Context, id postroom.MailboxID, was, is postroom.Secret) error {
 	kept, err := k.Store.Credential(ctx, id)
-	if err != nil {
+	if err != nil || kept.Kind == postroom.CredentialOAuth {
 		return err
 	}
 	opened, err := k.Ring.Open(kept.Sealed, place(id))

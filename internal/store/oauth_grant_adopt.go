@@ -14,8 +14,8 @@ type Adoption struct {
 	Grant  postroom.GrantID
 	SignIn postroom.SignInID // that led to it; 0: none did
 	Report []byte            // JSON: the steps of the test that proved it; nil: none
-	// Outgoing is who signs in to the outgoing server from now on; empty: as before.
-	Outgoing string
+	// Incoming and Outgoing are who signs in to the servers from now on; empty: as before.
+	Incoming, Outgoing string
 }
 
 const (
@@ -40,7 +40,7 @@ const (
 
 	linkUsed = `update sign_in_link set used_at = $2, sealed = null where id = $1 and used_at is null`
 
-	setOutgoingUser = `update mailbox set settings = $2, updated_at = $3 where id = $1`
+	setUsers = `update mailbox set settings = $2, updated_at = $3 where id = $1`
 )
 
 // AdoptGrant makes a proposed grant what opens its mailbox, in one commit with all that
@@ -88,7 +88,7 @@ func (t *tx) adopt(id postroom.MailboxID, a Adoption, now time.Time) error {
 	if err := t.exec(reopenMailbox, micros(now), int64(id)); err != nil {
 		return err
 	}
-	if err := t.setOutgoingUser(id, a.Outgoing, now); err != nil {
+	if err := t.setUsers(id, a, now); err != nil {
 		return err
 	}
 	return t.signInProven(a, now)
@@ -111,25 +111,30 @@ func (t *tx) signInProven(a Adoption, now time.Time) error {
 	return t.exec(linkUsed, link.Int64, micros(now))
 }
 
-// setOutgoingUser changes who signs in to the outgoing server, where the mailbox has
-// one that the same credential opens.
-func (t *tx) setOutgoingUser(id postroom.MailboxID, user string, now time.Time) error {
-	if user == "" {
-		return nil
-	}
+// setUsers changes who signs in to the servers of a mailbox.
+func (t *tx) setUsers(id postroom.MailboxID, a Adoption, now time.Time) error {
 	k, err := scanMailbox(t.row(mailboxByID, int64(id)).Scan)
 	if err != nil {
 		return err
 	}
-	if k.Outgoing == nil || k.Outgoing.Username == user {
+	changed := false
+	set := func(user *string, to string) {
+		if to != "" && *user != to {
+			*user, changed = to, true
+		}
+	}
+	set(&k.Incoming.Username, a.Incoming)
+	if k.Outgoing != nil {
+		set(&k.Outgoing.Username, a.Outgoing)
+	}
+	if !changed {
 		return nil
 	}
-	k.Outgoing.Username = user
 	settings, err := packSettings(k.Mailbox)
 	if err != nil {
 		return err
 	}
-	return t.exec(setOutgoingUser, int64(id), settings, micros(later(now, k.UpdatedAt)))
+	return t.exec(setUsers, int64(id), settings, micros(later(now, k.UpdatedAt)))
 }
 
 func endedMeanwhile(cause error) error {

@@ -137,6 +137,17 @@ func (db *DB) ClaimRevocation(ctx context.Context, id postroom.GrantID, now time
 	return k, tries, ok, nil
 }
 
+const putOffRevocation = `update oauth_grant set revocation_at = $2 where id = $1 and revocation = 'due'`
+
+// PutOffRevocation says when it is tried again to give a grant back.
+func (db *DB) PutOffRevocation(ctx context.Context, id postroom.GrantID, until time.Time) error {
+	err := db.commit(ctx, func(t *tx) error { return t.exec(putOffRevocation, int64(id), micros(until)) })
+	if err != nil {
+		return fmt.Errorf("put off giving back grant %s: %w", id, err)
+	}
+	return nil
+}
+
 const settleRevocation = `update oauth_grant set revocation = $2, revocation_at = db_now() where id = $1 and revocation = 'due'`
 
 // RecordRevocation says what became of giving a grant back, and destroys its tokens.

@@ -59,6 +59,7 @@ type Refreshed struct {
 	RefreshExpires time.Time
 	Rotated        bool
 	Fault          *postroom.Fault // of what the tokens open, such as too little; nil: none
+	NextTry        time.Time       // with Fault, where nothing is asked before; zero: when the token ends
 }
 
 const recordRefresh = `
@@ -66,7 +67,7 @@ const recordRefresh = `
 	set sealed_refresh = $3, sealed_former = $4, sealed_access = $5, scopes = $6, refreshed_at = $7, access_expires_at = $8,
 	    refresh_expires_at = case when cast($9 as bigint) is not null or $10 then cast($9 as bigint) else refresh_expires_at end,
 	    former_at = case when $10 then cast($7 as bigint) else former_at end,
-	    failures = 0, next_try_at = null, fault = $11, failed_at = case when cast($11 as text) is null then null else cast($7 as bigint) end,
+	    failures = 0, next_try_at = $12, fault = $11, failed_at = case when cast($11 as text) is null then null else cast($7 as bigint) end,
 	    answers = answers + 1, lease_holder = '', lease_until = null, asked_at = null, lost_at = null
 	where id = $1 and lease_holder = $2 and revocation in ('', 'due')`
 
@@ -79,7 +80,7 @@ func (db *DB) RecordRefresh(ctx context.Context, id postroom.GrantID, holder str
 	}
 	err = db.commit(ctx, func(t *tx) error {
 		n, err := t.changed(recordRefresh, int64(id), holder, r.Refresh, r.Former, r.Access, scopes, micros(r.At),
-			nullMicros(r.AccessExpires), nullMicros(r.RefreshExpires), r.Rotated, packFault(r.Fault))
+			nullMicros(r.AccessExpires), nullMicros(r.RefreshExpires), r.Rotated, packFault(r.Fault), nullMicros(r.NextTry))
 		ok = n > 0
 		return err
 	})

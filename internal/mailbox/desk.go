@@ -24,6 +24,9 @@ type Desk struct {
 	// opens the mailbox where it has nothing of its own.
 	SealOutgoing func(id postroom.MailboxID, secret postroom.Secret) ([]byte, error)
 	OpenOutgoing func(ctx context.Context, id postroom.MailboxID) (kind string, secret postroom.Secret, err error)
+	// Renew returns another access token of a mailbox than one that a server refused, or
+	// the same where that is as new as can be; nil: nobody asks for one.
+	Renew func(ctx context.Context, id postroom.MailboxID, refused postroom.Secret) (postroom.Secret, error)
 	// Prefer keeps the form of a secret that has worked in place of that which was kept,
 	// and PreferOutgoing the same for one of the outgoing server; nil: neither is kept.
 	Prefer, PreferOutgoing func(ctx context.Context, id postroom.MailboxID, was, is postroom.Secret) error
@@ -134,8 +137,9 @@ func (d *Desk) ChangeWith(ctx context.Context, by postroom.Viewer, id postroom.M
 	if _, err := d.sealed(postroom.Mailbox{}, c); err != nil {
 		return postroom.Mailbox{}, err
 	}
+	proof := &replacement{Desk: d, id: id}
 	for try := 1; ; try++ {
-		m, err := d.changeOnce(ctx, id, change, c)
+		m, err := d.changeOnce(ctx, id, change, c, proof)
 		if f, ok := postroom.FaultOf(err); ok && f.Kind == postroom.Conflict && f.Field == "" && try < maxChanges {
 			continue
 		}
@@ -146,7 +150,7 @@ func (d *Desk) ChangeWith(ctx context.Context, by postroom.Viewer, id postroom.M
 	}
 }
 
-func (d *Desk) changeOnce(ctx context.Context, id postroom.MailboxID, change func(*postroom.Mailbox) error, c NewCredentials) (postroom.Mailbox, error) {
+func (d *Desk) changeOnce(ctx context.Context, id postroom.MailboxID, change func(*postroom.Mailbox) error, c NewCredentials, proof *replacement) (postroom.Mailbox, error) {
 	before, err := d.Store.Mailbox(ctx, id)
 	if err != nil {
 		return postroom.Mailbox{}, err
@@ -156,6 +160,9 @@ func (d *Desk) changeOnce(ctx context.Context, id postroom.MailboxID, change fun
 		return postroom.Mailbox{}, err
 	}
 	if m, err = d.completeChange(ctx, before, m); err != nil {
+		return postroom.Mailbox{}, err
+	}
+	if err := proof.prove(ctx, m, c.Mailbox); err != nil {
 		return postroom.Mailbox{}, err
 	}
 	with, err := d.sealed(m, c)

@@ -36,8 +36,7 @@ func (d *Desk) areNew(ctx context.Context, id postroom.MailboxID, c NewCredentia
 		if err != nil {
 			return nil, err
 		}
-		kind, secret, _, err := d.Open(ctx, id)
-		if err != nil || !wanted.isKept(kind, secret) {
+		if !d.isKept(ctx, id, wanted) {
 			fields = append(fields, "credential")
 		}
 	}
@@ -60,6 +59,17 @@ func (d *Desk) areNew(ctx context.Context, id postroom.MailboxID, c NewCredentia
 		}
 	}
 	return fields, nil
+}
+
+// isKept says whether a mailbox has c already. Of a sign-in at the provider nothing is
+// asked there for that.
+func (d *Desk) isKept(ctx context.Context, id postroom.MailboxID, c Credential) bool {
+	kept, err := d.Store.Credential(ctx, id)
+	if err != nil || kept.Kind != c.Kind || c.Kind == KindOAuth {
+		return err == nil && kept.Kind == c.Kind
+	}
+	kind, secret, _, err := d.Open(ctx, id)
+	return err == nil && c.isKept(kind, secret)
 }
 
 // isKept says whether c is what is kept, in the form in which it was typed or in one
@@ -86,7 +96,9 @@ func (d *Desk) sealed(m postroom.Mailbox, c NewCredentials) (with store.MailboxC
 			return with, err
 		}
 		complete = d.inKnownForm(m, complete)
-		with.Credential = &store.NewCredential{Kind: complete.Kind, Seal: d.sealing(complete)}
+		if !complete.isUnsigned() { // the sign-in takes the place of what there is, once it is proven
+			with.Credential = &store.NewCredential{Kind: complete.Kind, Seal: d.sealing(complete)}
+		}
 		if own == nil {
 			own = complete.Outgoing
 		}
@@ -123,5 +135,5 @@ func (d *Desk) sealingFor(c Credential) *store.NewCredential {
 // outgoingCredential is what opens the outgoing server of a mailbox.
 func (d *Desk) outgoingCredential(ctx context.Context, id postroom.MailboxID) (Credential, error) {
 	kind, secret, err := d.OpenOutgoing(ctx, id)
-	return Credential{Kind: kind, Password: secret}, err
+	return d.opened(id, kind, secret, false, err)
 }

@@ -203,12 +203,10 @@ type trip struct {
 }
 
 func (t *trip) openSecrets(ctx context.Context) error {
-	kind, secret, worked, err := t.Open(ctx, t.m.ID)
-	if err != nil {
-		return err
+	var err error
+	if t.in, err = t.incomingCredential(ctx, t.m.ID); err == nil {
+		t.out, err = t.outgoingCredential(ctx, t.m.ID)
 	}
-	t.in = Credential{Kind: kind, Password: secret, proven: worked}
-	t.out, err = t.outgoingCredential(ctx, t.m.ID)
 	return err
 }
 

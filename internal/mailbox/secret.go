@@ -1,6 +1,7 @@
 package mailbox
 
 import (
+	"context"
 	"regexp"
 	"slices"
 	"strings"
@@ -28,6 +29,9 @@ type Credential struct {
 	Outgoing *Credential
 
 	proven bool // it has worked just as it is
+	// Of an access token:
+	renew func(ctx context.Context, refused postroom.Secret) (postroom.Secret, error) // another one; nil: there is none
+	lost  *postroom.Fault                                                             // why there is none now; nil: there is, or nobody has signed in yet
 }
 
 // maxPassword is the longest password that is taken, in bytes.
@@ -83,7 +87,7 @@ func (c Credential) completeToken(field string) (Credential, error) {
 			"Leave out what opens the outgoing server; or choose password or app_password for it.")
 	case !c.Password.IsEmpty():
 		return c, invalid(field+".password",
-			"A mailbox that signs in at its provider has no password here.",
+			"A mailbox whose owner signs in at the provider has no password here.",
 			"Leave the password empty, and sign in at the provider; or choose password or app_password.")
 	}
 	return c, nil
@@ -104,7 +108,7 @@ var lineEnds = regexp.MustCompile(`[ \t]*[\r\n\t\x{2028}\x{2029}]+[ \t]*`)
 // formsOf are the forms in which a server may want a password, the most likely
 // first, never more than two. One that has worked has only the form in which it did.
 func (x Explainer) formsOf(m postroom.Mailbox, c Credential) []postroom.Secret {
-	if c.proven || c.Password.IsEmpty() {
+	if c.proven || c.Password.IsEmpty() || c.Kind == KindOAuth {
 		return []postroom.Secret{c.Password}
 	}
 	preset, _ := x.presetOf(m)

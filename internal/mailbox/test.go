@@ -32,7 +32,9 @@ func (d *Desk) Test(ctx context.Context, by postroom.Viewer, m postroom.Mailbox,
 			return Report{}, err
 		}
 		defer resume()
-		c.proven = d.hasOpened(ctx, kept.ID, c)
+		if c, err = d.asKept(ctx, kept.ID, c); err != nil {
+			return Report{}, err
+		}
 	case postroom.KindOf(err) != postroom.NotFound:
 		return Report{}, err
 	}
@@ -74,19 +76,54 @@ func (d *Desk) TestSaved(ctx context.Context, by postroom.Viewer, id postroom.Ma
 	return r, d.prefer(ctx, d.PreferOutgoing, id, c.Outgoing.Password, r.outgoingForm)
 }
 
-// keptCredential is what opens both sides of a mailbox.
+// keptCredential is what opens both sides of a mailbox. A sign-in at the provider from
+// which no token comes now is one that is lost: what can be tried without is.
 func (d *Desk) keptCredential(ctx context.Context, m postroom.Mailbox) (Credential, error) {
-	kind, secret, hasWorked, err := d.Open(ctx, m.ID)
-	if err != nil {
-		return Credential{}, err
-	}
-	c := Credential{Kind: kind, Password: secret, proven: hasWorked}
-	if m.Outgoing == nil {
-		return c, nil
+	c, err := d.incomingCredential(ctx, m.ID)
+	if err != nil || m.Outgoing == nil {
+		return c, err
 	}
 	own, err := d.outgoingCredential(ctx, m.ID)
 	c.Outgoing = &own
 	return c, err
+}
+
+// incomingCredential is what opens a mailbox.
+func (d *Desk) incomingCredential(ctx context.Context, id postroom.MailboxID) (Credential, error) {
+	kind, secret, hasWorked, err := d.Open(ctx, id)
+	return d.opened(id, kind, secret, hasWorked, err)
+}
+
+// opened is a credential as it was opened.
+func (d *Desk) opened(id postroom.MailboxID, kind string, secret postroom.Secret, hasWorked bool, err error) (Credential, error) {
+	c := Credential{Kind: kind, Password: secret, proven: hasWorked}
+	if kind != KindOAuth {
+		return c, err
+	}
+	if f, ok := postroom.FaultOf(err); ok {
+		c.lost, err = f, nil
+	}
+	if d.Renew != nil {
+		c.renew = func(ctx context.Context, refused postroom.Secret) (postroom.Secret, error) {
+			return d.Renew(ctx, id, refused)
+		}
+	}
+	return c, err
+}
+
+// asKept is c with what is known of it where the mailbox has it already: that it has
+// worked, or the token of the sign-in.
+func (d *Desk) asKept(ctx context.Context, id postroom.MailboxID, c Credential) (Credential, error) {
+	switch {
+	case !c.isUnsigned():
+		c.proven = d.hasOpened(ctx, id, c)
+		return c, nil
+	case !d.isKept(ctx, id, c):
+		return c, nil
+	}
+	kept, err := d.incomingCredential(ctx, id)
+	kept.Outgoing = c.Outgoing
+	return kept, err
 }
 
 // hasOpened says whether a credential is the one that is kept, and has worked as it is.

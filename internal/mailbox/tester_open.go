@@ -214,6 +214,9 @@ func (r *test) stuck(ctx context.Context, err error) {
 
 // who is the user name, and how it was shown to be ours.
 func (r *test) who() string {
+	if r.c.Kind == KindOAuth && !r.c.Password.IsEmpty() {
+		return r.byToken()
+	}
 	who := r.m.Incoming.Username
 	if r.opening.mechanism != "" {
 		who += " (" + r.opening.mechanism + ")"

@@ -12,6 +12,9 @@ import (
 // server takes one: two at most, and the second only where the first was refused.
 // The steps are those of the first connection.
 func letIn[C any](ctx context.Context, r *test, open func(mail.Login) (C, error)) (client C, err error) {
+	if r.c.Kind == KindOAuth {
+		return letInByToken(ctx, r, open)
+	}
 	defer r.doubt.settle(r)
 	var refusal error
 	var known *postroom.Fault // that it was refused just now

@@ -1,0 +1,60 @@
+package credential
+
+import (
+	"errors"
+	"net/url"
+
+	"github.com/postroom/postroom"
+	"github.com/postroom/postroom/internal/diagnose"
+	"github.com/postroom/postroom/internal/oauth"
+)
+
+// An Explainer says what it means that a provider refused something.
+type Explainer struct {
+	Catalogue *diagnose.Catalogue
+}
+
+// Explain returns the Fault for err, which came from asking the provider of s. A Fault
+// stays what it is. It is nil where no provider said anything and no connection broke,
+// and when nobody failed: the one who asked stopped waiting.
+func (x Explainer) Explain(err error, s Situation) *postroom.Fault {
+	if f, ok := postroom.FaultOf(err); ok {
+		return f
+	}
+	r, ok := oauth.RefusalOf(err)
+	if !ok {
+		return nil
+	}
+	f := diagnose.OAuthFailure{
+		Phase: string(r.Phase), Status: r.Status, Code: r.Code, Description: r.Description, Reply: r.Reply, Heard: r.Heard, RetryAfter: r.RetryAfter,
+		Err: err, AppName: s.App.Name, ClientID: s.App.ClientID, Tenant: s.App.Tenant, Own: s.App.Kind != "" && s.App.Kind != postroom.AppSignIn,
+		IsTesting: s.App.IsTesting, Address: s.Mailbox.Address, Account: s.Account.Address,
+		HasWorked: s.HasWorked, Interrupted: s.Interrupted, ConsentURL: s.ConsentURL, RedirectURL: s.App.RedirectURL,
+		SignedInAt: s.SignedInAt, UsedAt: s.UsedAt,
+	}
+	if s.Provider != nil {
+		f.ProviderID, f.ProviderName = s.Provider.ID, s.Provider.Called()
+	}
+	f.Host = hostOf(s)
+	f.Page = errors.Is(err, oauth.ErrPage) || errors.Is(err, oauth.ErrRedirect)
+	for _, unreadable := range []error{oauth.ErrAnswer, oauth.ErrTooLong, oauth.ErrNoToken, oauth.ErrTokenType} {
+		f.Unreadable = f.Unreadable || errors.Is(err, unreadable)
+	}
+	return x.Catalogue.OAuth(f)
+}
+
+// hostOf is the host of the token endpoint, where most is asked.
+func hostOf(s Situation) string {
+	address := s.App.TokenURL
+	if address == "" && s.Provider != nil && s.Provider.OAuth != nil {
+		address = s.Provider.OAuth.TokenURL
+	}
+	if address == "" {
+		address = s.App.Issuer
+	}
+	u, err := url.Parse(address)
+	if err != nil {
+		return ""
+	}
+	return u.Hostname()
+}

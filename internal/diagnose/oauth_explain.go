@@ -174,7 +174,7 @@ func (f *OAuthFailure) isSaidBetter(e *entry) bool {
 func (f *OAuthFailure) unknownOAuth(text string) *postroom.Fault {
 	fault := f.fault(postroom.Unknown, text)
 	fault.Kind, fault.FixBy = postroom.Delayed, postroom.FixByAppAdmin
-	if !f.HasWorked && f.Status >= 400 {
+	if !f.HasWorked && f.Status != 0 {
 		fault.Kind = postroom.NeedsRepair
 	}
 	return fault

@@ -22,10 +22,11 @@ func (f *OAuthFailure) refine(now time.Time, e *entry, fault *postroom.Fault) {
 	if fault.Kind != postroom.NeedsSignIn || !saysNoReason(e) {
 		return
 	}
-	isGoogle := f.failure().brand() == google
+	brand := f.failure().brand()
+	isGoogle := brand == google
 	fault.Others = []string{otherWithdrawn, otherPasswordChanged}
 	switch {
-	case f.Interrupted:
+	case f.Interrupted && !isGoogle && brand != microsoft: // these two let the old one live
 		fault.Explanation = f.say(interrupted)
 		return
 	case isGoogle && f.endedByTesting(now):
@@ -71,7 +72,7 @@ const google = "Google"
 
 // What is said of sign-ins that have ended.
 const (
-	interrupted    = "Postroom was interrupted while PROVIDER was renewing the sign-in of MAILBOX, and the answer was lost."
+	interrupted    = "Postroom, or its connection, was interrupted while PROVIDER was renewing the sign-in of MAILBOX, and the new one was lost."
 	endedByTesting = "PROVIDER ends every sign-in after seven days while an app is in testing, and so it did with APP."
 	remedyTesting  = "Sign in again. So that it lasts, whoever registered the app publishes it in the Google Cloud console; after that everybody signs in once more."
 	endedByIdling  = "The sign-in of MAILBOX was not used for six months, so PROVIDER has ended it."

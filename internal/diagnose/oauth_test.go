@@ -57,7 +57,7 @@ func TestWhatAnOAuthServerSaysIsExplained(t *testing.T) {
 		"one that was not used": {with(revoked, func(f *OAuthFailure) { f.SignedInAt, f.UsedAt = oauthNow.Add(-400*day), oauthNow.Add(-190*day) }),
 			postroom.NeedsSignIn, postroom.TokenRevoked, postroom.FixByUser, "was not used for six months", "Sign in again"},
 		"an answer that was lost": {with(atGoogle("invalid_grant", ""), func(f *OAuthFailure) { f.ProviderID, f.ProviderName, f.Interrupted = "", "Contoso", true }),
-			postroom.NeedsSignIn, postroom.TokenRevoked, postroom.FixByUser, "Postroom was interrupted while Contoso was renewing the sign-in of support@example.net", "Sign in again"},
+			postroom.NeedsSignIn, postroom.TokenRevoked, postroom.FixByUser, "was interrupted while Contoso was renewing the sign-in of support@example.net", "Sign in again"},
 		"a password that was changed, which tells more than what was lost": {with(atMicrosoft("invalid_grant", "AADSTS50173: The provided grant has expired due to it being revoked, a fresh auth token is needed."), func(f *OAuthFailure) { f.Interrupted = true }),
 			postroom.NeedsSignIn, postroom.TokenRevoked, postroom.FixByUser, "The password of support@example.net was changed", "Sign in again"},
 		"ninety days": {atMicrosoft("invalid_grant", "AADSTS700082: The refresh token has expired due to inactivity. The token was issued on 2026-04-20T14:30:28.0990908Z and was inactive for 90.00:00:00."),

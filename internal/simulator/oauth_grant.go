@@ -142,6 +142,11 @@ func (p *OAuthServer) newAccess(a *accessToken) string {
 		p.state.pruned = len(p.state.access)
 	}
 	token := p.newToken("ya29.", "EwB")
+	if a.grant == nil && a.app != nil {
+		if signed, err := p.appToken(a.app); err == nil {
+			token = signed
+		}
+	}
 	a.expires = p.now().Add(p.options.Lifetime)
 	p.state.access[token] = a
 	return token

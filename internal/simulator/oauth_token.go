@@ -1,6 +1,7 @@
 package simulator
 
 import (
+	"crypto/rand"
 	"crypto/sha256"
 	"crypto/subtle"
 	"encoding/base64"
@@ -212,7 +213,8 @@ func (p *OAuthServer) byRefresh(app *oauthApp, form url.Values) (issue, *oauthRe
 }
 
 // byClient gives a token in the app's own name (RFC 6749 section 4.4), at Microsoft for
-// the one scope .default of a resource.
+// the one scope .default of a resource. An app that may open nothing is given one too,
+// which says so.
 func (p *OAuthServer) byClient(app *oauthApp, form url.Values) (issue, *oauthRefusal) {
 	scope := form.Get("scope")
 	resource, isDefault := strings.CutSuffix(scope, "/.default")
@@ -221,15 +223,43 @@ func (p *OAuthServer) byClient(app *oauthApp, form url.Values) (issue, *oauthRef
 		return issue{}, refusalOf(badGrantType)
 	case !isDefault:
 		return issue{}, refusalOf(badScope)
-	case len(app.AsApp) == 0 || app.Secret == "" && app.Key == nil:
+	case app.Secret == "" && app.Key == nil:
 		return issue{}, refusalOf(noAppAccess)
 	}
-	roles := map[postroom.Protocol]string{postroom.IMAP: "/IMAP.AccessAsApp", postroom.POP3: "/POP.AccessAsApp", postroom.SMTP: "/SMTP.SendAsApp"}
 	t := &accessToken{app: app}
 	for _, by := range app.AsApp {
-		t.scopes = append(t.scopes, resource+roles[by])
+		t.scopes = append(t.scopes, resource+"/"+roleOf(by))
 	}
 	return issue{token: t}, nil
+}
+
+// roleOf is the permission by which an app opens mailboxes in its own name.
+func roleOf(by postroom.Protocol) string {
+	switch by {
+	case postroom.POP3:
+		return "POP.AccessAsApp"
+	case postroom.SMTP:
+		return "SMTP.SendAsApp"
+	}
+	return "IMAP.AccessAsApp"
+}
+
+// appToken is an access token in an app's own name, which says what the app may do, as
+// Microsoft's do.
+func (p *OAuthServer) appToken(app *oauthApp) (string, error) {
+	now := p.now()
+	c := map[string]any{
+		"iss": p.Issuer, "tid": p.options.Tenant, "appid": app.ClientID, "idtyp": "app", "uti": rand.Text(),
+		"iat": now.Unix(), "exp": now.Add(p.options.Lifetime).Unix(),
+	}
+	var roles []string
+	for _, by := range app.AsApp {
+		roles = append(roles, roleOf(by))
+	}
+	if len(roles) > 0 {
+		c["roles"] = roles
+	}
+	return p.sign(c)
 }
 
 // byAssertion gives a service account a token for a mailbox (RFC 7523 section 2.1).

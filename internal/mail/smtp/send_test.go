@@ -57,6 +57,28 @@ func TestSentWithTheServersWords(t *testing.T) {
 	}
 }
 
+// A relay may know its clients by where they come from, and offer no way to sign in.
+func TestWhoHasNoNameDoesNotSignIn(t *testing.T) {
+	o := optionsFor(script(t, `
+	S: 220 relay.example.net
+	A
+	S: 250 relay.example.net
+	C: MAIL FROM:<anna@example.net>
+	S: 250 OK
+	C: RCPT TO:<bob@example.com>
+	S: 250 OK
+	C: DATA
+	S: 354 Go ahead
+	M: `+onTheWire+`
+	S: 250 taken
+	C: QUIT
+	S: 221 bye`))
+	o.Login = mail.Login{}
+	if fate, err := send(t, open(t, o), "bob@example.com"); err != nil || fate.Outcome != Sent {
+		t.Errorf("Send: %+v, %v", fate, err)
+	}
+}
+
 // Whatever happens at whatever point: before the last dot nothing is sent, behind
 // it only the server's answer tells.
 func TestFateAtEveryPoint(t *testing.T) {

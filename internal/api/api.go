@@ -6,6 +6,7 @@ import (
 	"io"
 	"log/slog"
 	"net/http"
+	"slices"
 	"time"
 
 	"github.com/danielgtaylor/huma/v2"
@@ -28,6 +29,14 @@ type Server struct {
 	Issues       issues
 	// Users lists everybody who may work here.
 	Users func(ctx context.Context) ([]postroom.User, error)
+	// Apps are the registrations at providers, and SignIns where people sign in by them.
+	Apps    apps
+	SignIns signIns
+	Alerts  alerts
+	// Forecast lists what is known to end.
+	Forecast func(ctx context.Context) ([]postroom.Expiry, error)
+	// Base is the address under which a request has reached this Postroom.
+	Base func(r *http.Request) string
 	// Stopping is closed when the process is about to end; streams end then. Nil:
 	// they end with their connections.
 	Stopping <-chan struct{}
@@ -100,6 +109,8 @@ func (s *Server) routes() (*http.ServeMux, *huma.OpenAPI) {
 	add(e, administer("GET", "/mailboxes/{id}/transcript", "Read the dialogue with the server of a mailbox"), s.readTranscript)
 	add(e, administer("DELETE", "/mailboxes/{id}/transcript", "Stop writing down the dialogue with a server"), s.endTranscript)
 	add(e, downloads(administer("GET", "/mailboxes/{id}/transcript/text", "Download the dialogue with the server of a mailbox")), s.downloadTranscript)
+	s.addSignIns(e)
+	s.addAlerts(e)
 	add(e, read("GET", "/arrivals", "List lines of the ledger"), s.listArrivals)
 	add(e, administer("POST", "/arrivals/{id}/retry", "Try an arrival again"), s.retryArrival)
 
@@ -123,6 +134,34 @@ func (s *Server) routes() (*http.ServeMux, *huma.OpenAPI) {
 	return mux, a.OpenAPI()
 }
 
+// addSignIns adds what is about signing in at providers.
+func (s *Server) addSignIns(e *edge) {
+	add(e, administer("GET", "/oauth-apps", "List the registrations at providers"), s.listApps)
+	add(e, administer("POST", "/oauth-apps", "Add a registration at a provider").creates(), s.addApp)
+	add(e, administer("GET", "/oauth-apps/{id}", "Read a registration at a provider"), s.readApp)
+	add(e, administer("PATCH", "/oauth-apps/{id}", "Change a registration at a provider"), s.changeApp)
+	add(e, administer("DELETE", "/oauth-apps/{id}", "Remove a registration at a provider"), s.deleteApp)
+	add(e, administer("POST", "/oauth-apps/{id}/check", "Find out whether a registration works"), s.checkApp)
+	add(e, administer("POST", "/mailboxes/{id}/connect", "Begin a sign-in with a browser for a mailbox"), s.connectMailbox)
+	add(e, administer("POST", "/mailboxes/{id}/device", "Begin a sign-in on another device for a mailbox"), s.beginDevice)
+	add(e, administer("GET", "/mailboxes/{id}/credential", "Read what opens a mailbox, without its secret"), s.readCredential)
+	add(e, administer("POST", "/mailboxes/{id}/sign-in-links", "Make a link by which the owner of a mailbox signs in").creates(), s.askOwner)
+	add(e, administer("GET", "/sign-in-links", "List the links by which owners of mailboxes sign in"), s.listLinks)
+	add(e, administer("POST", "/sign-in-links/{id}/remind", "Send a link to sign in once more"), s.remindOwner)
+	add(e, administer("DELETE", "/sign-in-links/{id}", "Revoke a link to sign in"), s.revokeLink)
+	add(e, administer("GET", "/sign-ins/{id}", "Read how far a sign-in has come"), s.readSignIn)
+	add(e, administer("POST", "/sign-ins/{id}/answer", "Say what about the account that has signed in"), s.answerSignIn)
+}
+
+// addAlerts adds what is about telling people that something needs them.
+func (s *Server) addAlerts(e *edge) {
+	add(e, administer("GET", "/alerts", "List what needs somebody"), s.listAlerts)
+	add(e, administer("GET", "/forecast", "List what is known to end"), s.readForecast)
+	add(e, administer("GET", "/alert-settings", "Read who is told what needs somebody"), s.readAlertSettings)
+	add(e, administer("PUT", "/alert-settings", "Say who is told what needs somebody"), s.changeAlertSettings)
+	add(e, administer("POST", "/alert-settings/test", "Send a mail to everybody who is told"), s.testAlerts)
+}
+
 // A list is one page of a list.
 type list[T any] struct {
 	Items      []T     `json:"items" nullable:"false"`
@@ -138,6 +177,22 @@ func listOf[From, To any](from []From, next string, show func(From) To) list[To]
 		l.NextCursor = &next
 	}
 	return l
+}
+
+// pageOf is the page of a list that is short enough to be cut here. Its cursor is the
+// key of the last item shown.
+func pageOf[T any](all []T, p Paging, key func(T) string) (page []T, next string, err error) {
+	if p.Cursor != "" {
+		last := slices.IndexFunc(all, func(one T) bool { return key(one) == p.Cursor })
+		if last < 0 {
+			return nil, "", unfit("cursor", "This cursor does not belong to this list.", "Start the list again without a cursor, and follow next_cursor from there.")
+		}
+		all = all[last+1:]
+	}
+	if limit := min(p.Limit, maxList); len(all) > limit {
+		return all[:limit], key(all[limit-1]), nil
+	}
+	return all, "", nil
 }
 
 // Paging is what every list takes.

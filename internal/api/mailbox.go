@@ -211,6 +211,11 @@ func (s *Server) addMailbox(ctx context.Context, v postroom.Viewer, in *newMailb
 	if err != nil {
 		return nil, err
 	}
+	if in.Body.Credential != nil {
+		if err := s.bring(ctx, v, m.ID, *in.Body.Credential); err != nil {
+			return nil, err
+		}
+	}
 	made := &createdMailbox{Location: Prefix + "/mailboxes/" + m.ID.String()}
 	made.Body.Mailbox, made.Body.Continued = showMailbox(m), continued
 	return made, nil
@@ -264,12 +269,36 @@ func (s *Server) changeMailbox(ctx context.Context, v postroom.Viewer, in *mailb
 	if given, there := in.Body.members["credential"]; there && given == nil {
 		return nil, unfit("credential", "A mailbox cannot be read without a credential.", "Give a new one, or pause the mailbox.")
 	}
+	brought, err := takeBrought(in.Body.members)
+	if err != nil {
+		return nil, err
+	}
 	c, err := takeCredentials(in.Body.members)
 	if err != nil {
 		return nil, err
 	}
 	m, err := s.Mailboxes.ChangeWith(ctx, v, id, s.patched(ctx, in.Body.members), c)
+	if err == nil {
+		err = s.bring(ctx, v, id, brought)
+	}
 	return answerOf(showMailbox(m), err)
+}
+
+// takeBrought takes a credential out of a patch that is to be proven before it takes
+// the place of the one there is; the zero value: there is none.
+func takeBrought(members map[string]any) (c Credential, err error) {
+	given, ok := members["credential"].(map[string]any)
+	if !ok || given["kind"] != postroom.CredentialOAuth {
+		return c, nil
+	}
+	if c, err = settled[Credential](given, "credential"); err != nil {
+		return c, err
+	}
+	if c.App == "" && c.RefreshToken == "" {
+		return c, unfit("credential", "Somebody has to sign in at the provider before that can open the mailbox.", "POST "+Prefix+"/mailboxes/{id}/connect begins it; what opens the mailbox now works until then.")
+	}
+	delete(members, "credential")
+	return c, nil
 }
 
 // takeCredentials takes the credentials out of a patch.

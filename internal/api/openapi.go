@@ -37,7 +37,8 @@ func describeProblems(document *huma.OpenAPI, o *huma.Operation) {
 // describeNulls says in the document which objects of answers may be null; what is
 // made of the types says so of everything else.
 func describeNulls(document *huma.OpenAPI) {
-	for schema, field := range map[string]string{"Health": "fault", "Ledger": "fault", "Rescan": "fault", "BulkResult": "fault", "ImportResult": "fault", "Step": "fault", "RoundTripStep": "fault", "Entry": "mail"} {
+	for schema, field := range map[string]string{"Health": "fault", "Ledger": "fault", "Rescan": "fault", "BulkResult": "fault", "ImportResult": "fault", "Step": "fault", "RoundTripStep": "fault", "Entry": "mail",
+		"SignIn": "fault", "Grant": "fault", "AskedLink": "fault", "Notice": "fault", "KeptCredential": "grant", "AlertSettings": "relay"} {
 		one := document.Components.Schemas.Map()[schema].Properties[field]
 		one.OneOf = []*huma.Schema{{Ref: one.Ref}, {Type: "null"}}
 		one.Ref = ""

@@ -52,8 +52,11 @@ type Outgoing struct {
 
 // Credential is what opens a mailbox. It is never answered.
 type Credential struct {
-	Kind     string `json:"kind,omitempty" doc:"password, app_password or oauth. This version cannot sign in by oauth."`
-	Password string `json:"password,omitempty" maxLength:"10000"`
+	Kind     string `json:"kind,omitempty" doc:"password, app_password or oauth. With oauth alone nobody has signed in yet: POST /mailboxes/{id}/connect begins that."`
+	Password string `json:"password,omitempty" maxLength:"10000" doc:"With password and app_password."`
+	// With oauth:
+	App          string `json:"oauth_app,omitempty" doc:"With oauth: the registration that refresh_token was given to, or one that needs nobody to sign in."`
+	RefreshToken string `json:"refresh_token,omitempty" maxLength:"20000" doc:"With oauth: a refresh token that was obtained elsewhere."`
 }
 
 func (c Credential) hidden() mailbox.Credential {

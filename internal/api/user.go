@@ -2,7 +2,6 @@ package api
 
 import (
 	"context"
-	"slices"
 	"strings"
 	"time"
 
@@ -30,19 +29,8 @@ func (s *Server) listUsers(ctx context.Context, _ postroom.Viewer, in *Paging) (
 	if err != nil {
 		return nil, err
 	}
-	if in.Cursor != "" {
-		last := slices.IndexFunc(users, func(u postroom.User) bool { return u.ID.String() == in.Cursor })
-		if last < 0 {
-			return nil, unfit("cursor", "This cursor does not belong to this list.", "Start the list again without a cursor, and follow next_cursor from there.")
-		}
-		users = users[last+1:]
-	}
-	next := ""
-	if limit := min(in.Limit, maxList); len(users) > limit {
-		users = users[:limit]
-		next = users[limit-1].ID.String()
-	}
-	return answerOf(listOf(users, next, showUser), nil)
+	page, next, err := pageOf(users, *in, func(u postroom.User) string { return u.ID.String() })
+	return answerOf(listOf(page, next, showUser), err)
 }
 
 // knowPeople puts ids in the place of the addresses of users.

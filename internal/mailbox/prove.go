@@ -9,7 +9,7 @@ import (
 // Prove tries a mailbox with an access token that is not its own yet, as a test does:
 // its folders are opened, and its outgoing server signed in to, with what that has of
 // its own if it has. What could not be tried at all is the Fault of the error.
-func (d *Desk) Prove(ctx context.Context, m postroom.Mailbox, token postroom.Secret) (Report, error) {
+func (d *Desk) Prove(ctx context.Context, m postroom.Mailbox, token postroom.Secret, o TestOptions) (Report, error) {
 	ctx, cancel := context.WithTimeoutCause(ctx, testEnds, errTestOver)
 	defer cancel()
 	c := Credential{Kind: postroom.CredentialOAuth, Password: token}
@@ -26,10 +26,10 @@ func (d *Desk) Prove(ctx context.Context, m postroom.Mailbox, token postroom.Sec
 			c.Outgoing = &own
 		}
 	}
-	resume, err := d.takeTurn(ctx, m, TestOptions{})
+	resume, err := d.takeTurn(ctx, m, o)
 	if err != nil {
 		return Report{}, err
 	}
 	defer resume()
-	return d.Tester.Run(ctx, m, c, TestOptions{}), nil
+	return d.Tester.Run(ctx, m, c, o), nil
 }

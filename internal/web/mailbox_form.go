@@ -24,6 +24,9 @@ type mailboxForm struct {
 	Former *formerView
 	Says   formSays
 	Secret secretHint
+	Offer  signInOffer // to sign in at its provider
+	SignIn string      // the way that was chosen; empty: none, or it is not asked any more
+	Opens  opening     // what opens the mailbox now; zero with a new one
 }
 
 // formSays is what a form was asked for, besides being kept.
@@ -172,6 +175,10 @@ func (s *Server) mailboxForm(ctx context.Context, by visitor, id string, values 
 		form.Title = "Settings of " + values.Get("address")
 	}
 	form.Secret = s.secretHint(values.Get("address"), values.Get("incoming.host"))
+	form.SignIn = chosenWay(values)
+	if err := s.addOpening(ctx, by, &form); err != nil {
+		return form, err
+	}
 	users, err := s.Door.Users(ctx)
 	if err != nil {
 		return form, err
@@ -193,6 +200,10 @@ func (s *Server) addMailbox(w http.ResponseWriter, r *http.Request, by visitor) 
 	if err != nil {
 		return s.answerForm(w, r, by, "", formSays{}, err)
 	}
+	way := chosenWay(r.PostForm)
+	if way != "" {
+		c = mailbox.Credential{Kind: postroom.CredentialOAuth}
+	}
 	choice := mailbox.FormerChoice(r.PostFormValue("former"))
 	if choice == "" { // whoever has not chosen is told what there is to choose
 		switch former, ok, err := s.former(r.Context(), by, m.Address); {
@@ -205,6 +216,9 @@ func (s *Server) addMailbox(w http.ResponseWriter, r *http.Request, by visitor) 
 	m, _, err = s.Mailboxes.Connect(r.Context(), by.Viewer, m, c, choice)
 	if err != nil {
 		return s.answerForm(w, r, by, "", formSays{}, err)
+	}
+	if way != "" {
+		return s.beginFromForm(w, r, by, m, way)
 	}
 	goTo(w, r, "/mailboxes/"+m.ID.String())
 	return nil

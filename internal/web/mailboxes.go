@@ -27,12 +27,13 @@ type mailboxRow struct {
 // A mailboxesPage is the list of mailboxes.
 type mailboxesPage struct {
 	frame
-	Rows   []mailboxRow
-	Query  string
-	State  postroom.MailboxState
-	States []choice
-	Next   string
-	Gone   bool // a mailbox was just removed
+	Rows    []mailboxRow
+	Query   string
+	State   postroom.MailboxState
+	States  []choice
+	Next    string
+	Gone    bool // a mailbox was just removed
+	SignsIn bool // mailboxes can be signed in to at their providers
 }
 
 func (p mailboxesPage) filtered() bool { return p.Query != "" || p.State != "" }
@@ -78,7 +79,7 @@ func (s *Server) showMailboxes(w http.ResponseWriter, r *http.Request, by visito
 		return err
 	}
 	p := mailboxesPage{frame: s.frame(by, "Mailboxes", "mailboxes"), Query: strings.TrimSpace(r.FormValue("q")), Gone: r.FormValue("removed") != ""}
-	p.Live = live
+	p.Live, p.SignsIn = live, s.Credentials != nil
 	p.States = []choice{{Value: "", Word: "All states"}}
 	for _, state := range postroom.MailboxStates() {
 		chosen := r.FormValue("state") == string(state)
@@ -134,9 +135,17 @@ type mailboxPage struct {
 	Changes  []changeView
 	Trip     roundTripView // for administrators
 
-	NewPassword bool // is what it waits for
+	NewPassword bool    // is what it waits for
+	Opens       opening // what opens it, for who may sign in; empty words: not told
+	MaySignIn   bool
+	Brand       string // whom one signs in with
 
 	StartKind postroom.StartKind
+}
+
+// asksForSignIn says whether somebody has to sign in.
+func (p mailboxPage) asksForSignIn() bool {
+	return p.Opens.IsSignIn && (p.Kind == postroom.MailboxNeedsSignIn || p.Kind == postroom.MailboxDraft && p.Opens.Since == nil)
 }
 
 func (s *Server) mailboxPage(ctx context.Context, by visitor, id postroom.MailboxID) (mailboxPage, error) {
@@ -157,9 +166,12 @@ func (s *Server) mailboxPage(ctx context.Context, by visitor, id postroom.Mailbo
 	if m.Incoming.Protocol == postroom.POP3 {
 		p.Folders = "the inbox"
 	}
+	if err := s.addOpens(ctx, by, m, &p); err != nil {
+		return p, err
+	}
 	if m.Fault != nil {
 		v := s.viewMailboxFault(by, m.Fault, m)
-		p.Fault, p.NewPassword = &v, asksForPassword(m)
+		p.Fault, p.NewPassword = &v, asksForPassword(m) && !p.Opens.IsSignIn
 	}
 	if p.Seen, err = s.readersInWords(ctx, m); err != nil {
 		return p, err

@@ -21,6 +21,7 @@ type manyPage struct {
 	Badge    badge
 	Rows     []manyRow
 	Back     string // the list that they were chosen from
+	Links    bool   // it was about links to sign in
 }
 
 type manyRow struct {
@@ -31,6 +32,7 @@ type manyRow struct {
 	Done    badge // what became of the step
 	Words   string
 	Remedy  string
+	URL     string // a link to hand over
 }
 
 // changeMany handles POST /mailboxes/many: one step with many mailboxes, each with a
@@ -52,6 +54,9 @@ func (s *Server) changeMany(w http.ResponseWriter, r *http.Request, by visitor) 
 	ids, err := s.chosenMailboxes(r, list)
 	if err != nil {
 		return err
+	}
+	if what := r.PostFormValue("do"); setting == "" && s.Credentials != nil && (what == "links" || what == "links_to_hand_over") {
+		return s.askMany(w, r, by, list, ids, what == "links")
 	}
 	var results []mailbox.BulkResult
 	for start := 0; start == 0 || start < len(ids); start += mailbox.MaxBulk {

@@ -49,16 +49,16 @@ const ownPassword = "seven quiet green umbrellas"
 // keptPassword opens the mailboxes of the office, as far as nobody typed another.
 const keptPassword = "nine loud blue kettles"
 
-// openOffice opens one with an administrator.
-func openOffice(t *testing.T) *office {
+// openOffice opens one with an administrator; equip adds to it before it opens.
+func openOffice(t *testing.T, equip ...func(*office)) *office {
 	t.Helper()
-	o := openEmptyOffice(t)
+	o := openEmptyOffice(t, equip...)
 	o.admin = o.user("ada@example.net", "Ada Admin", postroom.RoleAdmin)
 	return o
 }
 
 // openEmptyOffice opens one that nobody has been in yet.
-func openEmptyOffice(t *testing.T) *office {
+func openEmptyOffice(t *testing.T, equip ...func(*office)) *office {
 	t.Helper()
 	ctx := t.Context()
 	options := store.Options{Path: filepath.Join(t.TempDir(), "postroom.db")}
@@ -100,6 +100,9 @@ func openEmptyOffice(t *testing.T) *office {
 		},
 	}
 	o.pages = server
+	for _, f := range equip {
+		f(o)
+	}
 	serving, stop := context.WithCancel(context.WithoutCancel(ctx))
 	o.site = httptest.NewUnstartedServer(server.Handler())
 	o.site.Config.BaseContext = func(net.Listener) context.Context { return serving }

@@ -32,6 +32,13 @@ type Server struct {
 	// there are no pages about them.
 	Apps     *credential.Apps
 	Forecast *credential.Forecast
+	// Credentials is where people sign in for mailboxes, and Proofs are the tests of what
+	// they bring; nil: mailboxes have passwords only.
+	Credentials *credential.Desk
+	Proofs      *Proofs
+	// Base is the address under which a request has come, without a path; nil: PublicURL,
+	// or as the connection is.
+	Base func(*http.Request) string
 	// Alerts knows what needs somebody, and tells them; nil: nobody does.
 	Alerts *alert.Desk
 	// Presets are the mail providers that are known; nil: those of a zero value.
@@ -102,6 +109,7 @@ func (s *Server) Handler() http.Handler {
 
 	s.mailboxRoutes(signedIn, admin)
 	s.careRoutes(signedIn, admin)
+	s.oauthRoutes(anyone, signedIn, admin)
 
 	signedIn("GET /health", s.showHealth)
 	signedIn("GET /guides", s.showGuides)

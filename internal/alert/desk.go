@@ -3,19 +3,23 @@ package alert
 
 import (
 	"context"
-	"errors"
 	"log/slog"
+	"sync"
 	"time"
+
+	"golang.org/x/sync/errgroup"
 
 	"github.com/postroom/postroom"
 	"github.com/postroom/postroom/internal/mail/mime"
 	"github.com/postroom/postroom/internal/mail/smtp"
 	"github.com/postroom/postroom/internal/store"
 	"github.com/postroom/postroom/internal/vault"
+	"github.com/postroom/postroom/internal/work"
 )
 
 // A Desk knows what needs a person, and tells them: on the pages, and by mail of its
-// own, which is called a notice.
+// own, which is called a notice. All that it knows is in the database; of several nodes
+// that look, one writes down what they found.
 type Desk struct {
 	Store *store.DB
 	Ring  *vault.Ring
@@ -37,44 +41,82 @@ type Desk struct {
 	// Now is the time; nil: the database's clock.
 	Now func() time.Time
 	Log *slog.Logger
+
+	watch watch // of the goroutine that looks
+
+	mu    sync.Mutex
+	post  chan struct{} // nudges whoever sends; made by the first who needs it
+	rests rests
 }
+
+// How often is looked where nothing has happened, and how soon after something has.
+const (
+	lookEvery = 5 * time.Second
+	lookAfter = 500 * time.Millisecond
+	sendEvery = 30 * time.Second
+)
 
 // Run raises, reminds and ends alerts and sends notices until ctx ends.
 func (d *Desk) Run(ctx context.Context) error {
-	<-ctx.Done()
-	return nil
+	news := make(chan struct{}, 1)
+	parts, ctx := errgroup.WithContext(ctx)
+	parts.Go(func() error {
+		d.hear(ctx, news)
+		return nil
+	})
+	parts.Go(func() error {
+		look := work.Loop{Name: "alerts", Turn: d.turn, Nudge: news, Interval: lookEvery, Log: d.Log}
+		return look.Run(ctx)
+	})
+	parts.Go(func() error {
+		send := work.Loop{Name: "notices", Turn: d.sendDue, Nudge: d.posted(), Interval: sendEvery, Log: d.Log}
+		return send.Run(ctx)
+	})
+	return parts.Wait()
 }
 
-var errNotYet = errors.New("not yet")
-
-// Open lists the alerts that need somebody now, the gravest first: all of them for an
-// administrator, for others those of mailboxes that they own.
-func (d *Desk) Open(ctx context.Context, by postroom.Viewer) ([]postroom.Alert, error) {
-	return nil, errNotYet
+// hear passes on that something has happened, at most twice a second: a backlog that is
+// being read makes an event of every mail.
+func (d *Desk) hear(ctx context.Context, news chan<- struct{}) {
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-d.Store.Changed():
+		}
+		work.Ring(news)
+		select {
+		case <-ctx.Done():
+			return
+		case <-time.After(lookAfter):
+		}
+	}
 }
 
-// History lists alerts that have ended, the newest first.
-func (d *Desk) History(ctx context.Context, by postroom.Viewer, limit int) ([]postroom.Alert, error) {
-	return nil, errNotYet
+// posted is what nudges whoever sends.
+func (d *Desk) posted() chan struct{} {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if d.post == nil {
+		d.post = make(chan struct{}, 1)
+	}
+	return d.post
 }
 
-// Alert returns one alert, also after its end.
-func (d *Desk) Alert(ctx context.Context, by postroom.Viewer, id postroom.AlertID) (postroom.Alert, error) {
-	return postroom.Alert{}, errNotYet
+func (d *Desk) now(ctx context.Context) (time.Time, error) {
+	if d.Now != nil {
+		return d.Now(), nil
+	}
+	return d.Store.Now(ctx)
 }
 
-// Notices lists the mails about an alert, the oldest first. For administrators.
-func (d *Desk) Notices(ctx context.Context, by postroom.Viewer, id postroom.AlertID) ([]postroom.Notice, error) {
-	return nil, errNotYet
-}
-
-// Seen keeps that somebody has closed the pop-up of an alert.
-func (d *Desk) Seen(ctx context.Context, by postroom.Viewer, id postroom.AlertID) error {
-	return errNotYet
-}
-
-// Notify queues a mail to somebody, which leaves as notices do. Its text may open
-// something, such as a link: it is kept sealed, and no longer than until it was sent.
-func (d *Desk) Notify(ctx context.Context, kind postroom.NoticeKind, to, subject string, text postroom.Secret, link postroom.SignInLinkID) error {
-	return errNotYet
+func needAdmin(by postroom.Viewer) error {
+	if by.IsAdmin() {
+		return nil
+	}
+	return &postroom.Fault{
+		Kind: postroom.Forbidden, Class: postroom.Unknown, FixBy: postroom.FixByAppAdmin,
+		Explanation: "Who is told when something needs a person is for administrators.",
+		Remedy:      "Ask an administrator of Postroom, or use a token with the admin scope.",
+	}
 }

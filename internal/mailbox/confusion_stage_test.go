@@ -14,8 +14,6 @@ import (
 	"github.com/postroom/postroom/internal/mail"
 	"github.com/postroom/postroom/internal/mail/imap"
 	"github.com/postroom/postroom/internal/mail/mime"
-	"github.com/postroom/postroom/internal/mail/pop3"
-	"github.com/postroom/postroom/internal/mail/smtp"
 	"github.com/postroom/postroom/internal/provider"
 	"github.com/postroom/postroom/internal/simulator"
 )
@@ -86,7 +84,10 @@ func (s *stage) play(ctx context.Context, p scene) (*postroom.Fault, error) {
 		},
 	}
 	c := Credential{Kind: KindPassword, Password: postroom.Hide(p.c.secret)}
-	if p.c.secret == appPassword {
+	switch {
+	case p.c.oauth:
+		c = Credential{Kind: KindOAuth, Password: postroom.Hide("ya29.a0AfB_byC4rT7dQkLm2xYz")}
+	case p.c.secret == appPassword:
 		c.Kind = KindAppPassword
 	}
 	switch p.reply.Protocol {
@@ -101,8 +102,6 @@ func (s *stage) play(ctx context.Context, p scene) (*postroom.Fault, error) {
 	defer s.pop.SetFaults("", simulator.Faults{})
 	defer s.smtp.SetFaults("", simulator.Faults{})
 	switch {
-	case p.c.oauth:
-		return s.playToken(ctx, p, m)
 	case p.step == "append":
 		return s.playAppend(ctx, m, c)
 	case p.step == "end":
@@ -153,27 +152,6 @@ func (s *stage) mailbox(p scene) postroom.Mailbox {
 		m.Incoming.Port = imapPort
 	}
 	return m
-}
-
-// playToken signs in by XOAUTH2, which mailboxes cannot have yet: the client and the
-// Explainer are the product's, the credential is made here.
-func (s *stage) playToken(ctx context.Context, p scene, m postroom.Mailbox) (*postroom.Fault, error) {
-	token := postroom.Hide("ya29.a0AfB_byC4rT7dQkLm2xYz")
-	login := mail.Login{Username: stageUser, Secret: token, Mechanism: mail.XOAuth2}
-	if p.reply.Protocol == postroom.SMTP {
-		m = outgoingSide(m)
-	}
-	endpoint := mail.Endpoint{Host: m.Incoming.Host, Port: m.Incoming.Port, TLS: postroom.TLSNone, Dial: s.dial}.WithDefaults()
-	var err error
-	switch p.reply.Protocol {
-	case postroom.IMAP:
-		_, err = imap.Open(ctx, imap.Options{Endpoint: endpoint, Login: login})
-	case postroom.POP3:
-		_, err = pop3.Open(ctx, pop3.Options{Endpoint: endpoint, Login: login})
-	case postroom.SMTP:
-		_, err = smtp.Open(ctx, smtp.Options{Endpoint: endpoint, Login: login})
-	}
-	return s.x.Explain(err, m, Credential{Kind: KindOAuth, Password: token}, false), nil
 }
 
 // playAppend puts a message into a folder, as a round trip and a copy of what was sent

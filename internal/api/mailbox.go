@@ -207,6 +207,11 @@ func (s *Server) addMailbox(ctx context.Context, v postroom.Viewer, in *newMailb
 	if err != nil {
 		return nil, err
 	}
+	if in.Body.Credential != nil { // before anything is kept
+		if _, _, err := s.brought(ctx, v, *in.Body.Credential); err != nil {
+			return nil, err
+		}
+	}
 	m, continued, err := s.Mailboxes.Connect(ctx, v, m, c, mailbox.FormerChoice(in.Body.Former))
 	if err != nil {
 		return nil, err
@@ -271,6 +276,9 @@ func (s *Server) changeMailbox(ctx context.Context, v postroom.Viewer, in *mailb
 	}
 	brought, err := takeBrought(in.Body.members)
 	if err != nil {
+		return nil, err
+	}
+	if _, _, err := s.brought(ctx, v, brought); err != nil {
 		return nil, err
 	}
 	c, err := takeCredentials(in.Body.members)

@@ -67,7 +67,7 @@ func TestSettingsThatCannotBeUsedNameTheirField(t *testing.T) {
 		"burning":                      {`"keep"`, `"burn"`, "after_import"},
 		"kept for less than ever":      {`"start": "now"`, `"raw_retention_days": -1, "start": "now"`, "raw_retention_days"},
 		"kept in words":                {`"start": "now"`, `"raw_retention_days": "x", "start": "now"`, "raw_retention_days"},
-		"sign-in at the provider":      {`"app_password"`, `"oauth"`, "credential.kind"},
+		"a password besides a sign-in": {`"app_password"`, `"oauth"`, "credential.password"},
 		"no password":                  {`, "password": "abcd efgh ijkl mnop"`, ``, "credential.password"},
 		"no host":                      {`"host": "imap.example.net", `, ``, "incoming.host"},
 		"a port that is none":          {`993`, `99300`, "incoming.port"},
@@ -150,7 +150,7 @@ func TestMergePatch(t *testing.T) {
 		`{"raw_retention_days":40000}`:         "raw_retention_days",
 		`{"credential":null}`:                  "credential",
 		`{"credential":{"secret":"x"}}`:        "credential.secret",
-		`{"credential":{"kind":"oauth"}}`:      "credential.kind",
+		`{"credential":{"kind":"oauth"}}`:      "credential",
 		`{"credential":"abcd efgh ijkl mnop"}`: "credential",
 		`{"address":"support@example.net"}`:    "address",
 	} {

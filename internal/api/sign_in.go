@@ -176,18 +176,27 @@ func (s *Server) answerSignIn(ctx context.Context, v postroom.Viewer, in *answer
 	return answerOf(showProgress(p), err)
 }
 
-// bring hands over what a request brings to open a mailbox by OAuth, if anything: a
-// refresh token, or an app that needs nobody to sign in.
-func (s *Server) bring(ctx context.Context, v postroom.Viewer, id postroom.MailboxID, c Credential) error {
+// brought is the registration and the refresh token that a request brings to open a
+// mailbox by OAuth; ok is false where it brings none.
+func (s *Server) brought(ctx context.Context, v postroom.Viewer, c Credential) (app postroom.OAuthAppID, ok bool, err error) {
 	if c.Kind != postroom.CredentialOAuth || c.App == "" && c.RefreshToken == "" {
-		return nil
+		return 0, false, nil
 	}
-	app, err := appNamed(c.App)
-	if err != nil {
+	if c.App == "" {
+		return 0, false, unfit("credential.oauth_app", "A refresh token is of use to the registration only that it was given to.", "Name that one as oauth_app; POST "+Prefix+"/oauth-apps adds it.")
+	}
+	if app, err = appNamed(c.App); err == nil {
+		_, err = s.Apps.App(ctx, v, app)
+	}
+	return app, err == nil, err
+}
+
+// bring hands over what a request has brought; what opens the mailbox now works until
+// that is proven.
+func (s *Server) bring(ctx context.Context, v postroom.Viewer, id postroom.MailboxID, c Credential) error {
+	app, ok, err := s.brought(ctx, v, c)
+	if err != nil || !ok {
 		return err
-	}
-	if app == 0 {
-		return unfit("credential.oauth_app", "A refresh token is of use to the registration only that it was given to.", "Name that one as oauth_app; POST "+Prefix+"/oauth-apps adds it.")
 	}
 	_, err = s.SignIns.Bring(ctx, v, id, app, postroom.Hide(c.RefreshToken))
 	return err

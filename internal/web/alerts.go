@@ -71,7 +71,6 @@ func (s *Server) showAlerts(w http.ResponseWriter, r *http.Request, by visitor) 
 	if err != nil {
 		return err
 	}
-	worstFirst(open)
 	ended, err := s.Alerts.History(r.Context(), by.Viewer, shownEnded)
 	if err != nil {
 		return err

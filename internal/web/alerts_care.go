@@ -1,14 +1,10 @@
 package web
 
 import (
-	"cmp"
-	"context"
 	"net/http"
 	"net/url"
-	"slices"
 	"strconv"
 	"strings"
-	"time"
 
 	"github.com/postroom/postroom"
 )
@@ -43,31 +39,6 @@ type popup struct {
 type nextStep struct {
 	Address, Button string
 	IsPost          bool // it begins at once
-}
-
-// alertUrgency is the order in which alerts are told: the worst first.
-var alertUrgency = []postroom.AlertKind{
-	postroom.AlertSpace, postroom.AlertSignIn, postroom.AlertRepair, postroom.AlertUnbalanced,
-	postroom.AlertQuarantined, postroom.AlertDelay, postroom.AlertAhead,
-}
-
-// worstFirst sorts alerts: what stops most, and what has waited longest, first.
-func worstFirst(alerts []postroom.Alert) {
-	slices.SortStableFunc(alerts, func(a, b postroom.Alert) int {
-		return cmp.Or(
-			cmp.Compare(slices.Index(alertUrgency, a.Kind), slices.Index(alertUrgency, b.Kind)),
-			endsFirst(a.EndsAt, b.EndsAt),
-			cmp.Compare(len(b.Mailboxes), len(a.Mailboxes)),
-			a.BegunAt.Compare(b.BegunAt),
-		)
-	})
-}
-
-func endsFirst(a, b time.Time) int {
-	if a.IsZero() || b.IsZero() {
-		return 0
-	}
-	return a.Compare(b)
 }
 
 // popsUp says whether an alert comes in front of a page: for what has stopped, and
@@ -134,31 +105,39 @@ func (s *Server) careFor(r *http.Request, by visitor) care {
 	closed := closedBanners(r)
 	c := s.care(by, alerts, closed, !isBusyPage(r.URL.Path))
 	if c.Banner == nil && by.IsAdmin() && !closed[contactKey] && !strings.HasPrefix(r.URL.Path, alertSettingsAddress) {
-		c.Banner = s.contactNotice(ctx)
+		c.Banner = s.contactNotice(r)
 	}
 	return c
 }
 
 // contactNotice warns administrators while nobody may hear that something has stopped.
-func (s *Server) contactNotice(ctx context.Context) *Notice {
-	warnings, err := s.Alerts.Warnings(ctx)
+func (s *Server) contactNotice(r *http.Request) *Notice {
+	warnings, err := s.Alerts.Warnings(r.Context())
 	if err != nil {
-		if ctx.Err() == nil {
-			s.log().WarnContext(ctx, "warnings not looked up", "err", err)
+		if r.Context().Err() == nil {
+			s.log().WarnContext(r.Context(), "warnings not looked up", "err", err)
 		}
 		return nil
 	}
 	if len(warnings) == 0 {
 		return nil
 	}
-	return &Notice{
-		Sentence: warnings[0].Explanation, Address: alertSettingsAddress, Button: "Who is told", Ahead: true, key: contactKey,
+	first := warnings[0]
+	for _, f := range warnings {
+		if f.Field == "contact" { // without somebody to be told it does not matter how
+			first = f
+			break
+		}
 	}
+	address := alertSettingsAddress
+	if r.Method == http.MethodGet {
+		address += "?" + url.Values{"return": {r.URL.Path}}.Encode()
+	}
+	return &Notice{Sentence: first.Explanation, Address: address, Button: "Say who is told", Ahead: true, key: contactKey}
 }
 
-// care makes of open alerts what stands on a page.
+// care makes of open alerts, the gravest first, what stands on a page.
 func (s *Server) care(by visitor, alerts []postroom.Alert, closed map[string]bool, pops bool) care {
-	worstFirst(alerts)
 	c := care{On: true, Count: int64(len(alerts))}
 	var ids []string
 	var unseen []postroom.Alert
@@ -272,7 +251,8 @@ const contactKey = "0.0"
 // maxClosed is how many closed banners a browser remembers.
 const maxClosed = 50
 
-func bannerKey(a postroom.Alert) string { return a.ID.String() + "." + strconv.Itoa(a.Told) }
+// bannerKey names an alert between two reminders.
+func bannerKey(a postroom.Alert) string { return a.ID.String() + "." + strconv.Itoa(max(a.Told, 1)) }
 
 func closedBanners(r *http.Request) map[string]bool {
 	closed := make(map[string]bool)

@@ -1,7 +1,6 @@
 package web
 
 import (
-	"encoding/json"
 	"errors"
 	"io"
 	"net/http"
@@ -249,10 +248,11 @@ func readApp(r *http.Request, a *postroom.OAuthApp) (postroom.Secret, error) {
 	a.RedirectURL, a.IsTesting = f.text("redirect_url"), f.text("is_testing") != ""
 	a.Scopes, a.ExtraParams = strings.Fields(f.text("scopes")), f.params("extra_params")
 	a.SecretExpiresAt = time.Time{}
-	if f.text("secret_expires_at") != "" {
-		a.SecretExpiresAt = f.day("secret_expires_at")
+	if text := f.text("secret_expires_at"); text != "" {
+		if a.SecretExpiresAt, err = time.Parse(time.DateOnly, text); err != nil {
+			f.wrong("secret_expires_at", "This day cannot be read.", "Write it as 2027-03-31, or leave it empty.", err)
+		}
 	}
-	secret = readDownload(secret, a)
 	return secret, f.err
 }
 
@@ -299,32 +299,6 @@ func typedSecret(r *http.Request) (postroom.Secret, error) {
 	defer file.Close()
 	text, err := io.ReadAll(file)
 	return postroom.Hide(strings.TrimSpace(string(text))), err
-}
-
-// readDownload understands the file that Google offers for download when an app is
-// registered: it holds client id and secret.
-func readDownload(secret postroom.Secret, a *postroom.OAuthApp) postroom.Secret {
-	text := secret.Reveal()
-	if !strings.HasPrefix(text, "{") {
-		return secret
-	}
-	type client struct {
-		ID     string `json:"client_id"`
-		Secret string `json:"client_secret"`
-	}
-	var file struct {
-		Web, Installed *client
-	}
-	if json.Unmarshal([]byte(text), &file) != nil {
-		return secret
-	}
-	for _, c := range []*client{file.Web, file.Installed} {
-		if c != nil && c.Secret != "" {
-			a.ClientID = c.ID
-			return postroom.Hide(c.Secret)
-		}
-	}
-	return secret
 }
 
 // addApp handles POST /settings/apps.

@@ -186,7 +186,7 @@ func (f *Fleet) look(ctx context.Context, position int64, reconciled *time.Time)
 	}
 	for _, id := range changed {
 		if r := f.readers[id]; r != nil {
-			r.doubtSignIn()
+			r.nudge()
 		}
 	}
 	if err := f.compareRequested(ctx); err != nil {

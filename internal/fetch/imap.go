@@ -193,8 +193,10 @@ func (s *imapSession) read(ctx context.Context) error {
 		if s.seat.MakeRoom() || s.takesAnew() {
 			return errAnew
 		}
-		if err := s.renew(ctx); err != nil {
-			return err
+		if !look || s.renewal.isDue(time.Now()) {
+			if err := apart(func() error { return s.renew(ctx) }); err != nil {
+				return err
+			}
 		}
 		if !look {
 			err := apart(func() (err error) { look, err = s.hasChanged(ctx); return err })
@@ -209,7 +211,7 @@ func (s *imapSession) read(ctx context.Context) error {
 // time to see after every folder again. look says that there is something to do.
 func (s *imapSession) listen(ctx context.Context, sweep time.Time) (look bool, err error) {
 	for {
-		if s.anew.Load() || s.mayRenew() {
+		if s.anew.Load() || s.renewal.isDue(time.Now()) {
 			return false, nil
 		}
 		if s.wantsCompare() {
@@ -247,8 +249,8 @@ func (s *imapSession) sooner(ctx context.Context, sweep time.Time) (time.Time, e
 	if until, limited := s.seat.Until(); limited && until.Before(sweep) {
 		sweep = until
 	}
-	if at := s.renewal.at; !at.IsZero() && at.Before(sweep) {
-		sweep = at
+	if due := s.renewal.due; !due.IsZero() && due.Before(sweep) {
+		sweep = due
 	}
 	return sweep, nil
 }

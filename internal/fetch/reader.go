@@ -62,7 +62,6 @@ type reader struct {
 	compare bool    // somebody waits for a comparison
 
 	anew     atomic.Bool   // the connection is to be replaced: somebody wants to hear the dialogue
-	doubt    atomic.Bool   // the sign-in may be lost: something about the mailbox has changed
 	asides   atomic.Int32  // who needs the one session that a POP3 server allows
 	visiting chan struct{} // held by who has it
 	resting

@@ -14,29 +14,34 @@ import (
 // token ends, another connection takes its place.
 type renewal struct {
 	expires time.Time // zero: it does not end, as far as is known
-	at      time.Time // when another token is asked for; zero: it is not
+	due     time.Time // when it is to be replaced; zero: when the server ends it
+	asked   time.Time // when it was last asked for what opens the mailbox
 	// lost is why there will be no other: the mailbox is read until the token ends, and
 	// whoever can mend it knows at once.
 	lost error
 }
 
 const (
-	// renewBefore is how long before its end another token is asked for at most. By then
-	// the keeper of tokens has to have one.
+	// renewBefore is how long before its end a token is replaced at most. By then the
+	// keeper of tokens has to have another one.
 	renewBefore = 5 * time.Minute
 	// renewPause is between two requests for a token while there is none to be had.
 	renewPause = time.Minute
+	// renewTimeout is how long one may take: meanwhile, nobody hears of news.
+	renewTimeout = 20 * time.Second
 )
 
 // renewalOf plans the end of a connection that a login opened now. Connections that were
 // made together do not end together.
 func renewalOf(l Login, now time.Time) renewal {
-	if !l.isOAuth() || l.Expires.IsZero() {
-		return renewal{}
+	if l.Expires.IsZero() {
+		return renewal{asked: now}
 	}
 	before := min(renewBefore, l.Expires.Sub(now)/4)
-	return renewal{expires: l.Expires, at: l.Expires.Add(-between(before, 0.4, 0.9))}
+	return renewal{expires: l.Expires, due: l.Expires.Add(-between(before, 0.4, 0.9)), asked: now}
 }
+
+func (r renewal) isDue(now time.Time) bool { return !r.due.IsZero() && !now.Before(r.due) }
 
 // between is a part of d, chosen by chance.
 func between(d time.Duration, least, most float64) time.Duration {
@@ -46,44 +51,46 @@ func between(d time.Duration, least, most float64) time.Duration {
 // errAnew ends a connection that is to be made again, with nothing wrong.
 var errAnew = errors.New("the connection is made anew")
 
-// mayRenew says whether to ask for another token: it is time, or something about the
-// mailbox has changed, perhaps that its sign-in is lost.
-func (w *watch) mayRenew() bool {
-	if !w.login.isOAuth() {
-		return false
-	}
-	return w.doubt.Load() || !w.renewal.at.IsZero() && !time.Now().Before(w.renewal.at)
-}
-
-// renew asks for another token, if it is time, and returns errAnew where there is one that
-// lasts longer.
+// renew asks for what opens the mailbox, if it is time, and returns errAnew where that is a
+// token which lasts longer. Once a poll it asks all the same: elsewhere the sign-in may
+// have turned out to be lost.
 func (w *watch) renew(ctx context.Context) error {
-	if !w.mayRenew() {
+	now := time.Now()
+	due := w.renewal.isDue(now)
+	if !w.login.isOAuth() || !due && now.Sub(w.renewal.asked) < w.interval()/2 {
 		return nil
 	}
-	w.doubt.Store(false)
 	login, err := w.nextLogin(ctx)
 	if ctx.Err() != nil {
 		return ctx.Err()
 	}
-	now := time.Now()
-	if err == nil {
-		w.renewal.lost = nil
-		if isLater(login.Expires, w.renewal.expires) {
-			return errAnew
-		}
-		if at := w.renewal.at; !at.IsZero() && !now.Before(at) { // the same one as before
-			w.renewal.at = now.Add(max(time.Second, w.renewal.expires.Sub(now)/4))
-		}
-		return nil
+	now = time.Now()
+	if w.renewal.asked = now; err != nil {
+		return w.goWithout(ctx, err, now)
 	}
+	w.renewal.lost = nil
+	switch {
+	case !due:
+	case isLater(login.Expires, w.renewal.expires):
+		return errAnew
+	default: // the same one as before
+		w.renewal.due = now.Add(max(time.Second, w.renewal.expires.Sub(now)/4))
+	}
+	return nil
+}
+
+// goWithout reads on with the token that there is. What passes is no trouble yet.
+func (w *watch) goWithout(ctx context.Context, err error, now time.Time) error {
 	fault := w.fleet.Explain(err, w.m, w.login)
 	pause := between(renewPause, 0.5, 1)
 	if fault != nil {
 		pause = max(pause, fault.RetryAfter)
 	}
-	if w.renewal.at = now.Add(pause); fault == nil || fault.Kind == postroom.Delayed || isOurs(err) {
-		return nil // it is read as before
+	if w.renewal.isDue(now) {
+		w.renewal.due = now.Add(pause)
+	}
+	if fault == nil || fault.Kind == postroom.Delayed || isOurs(err) {
+		return nil
 	}
 	w.renewal.lost = err
 	return w.noteBeside(ctx, err)
@@ -94,25 +101,15 @@ func isLater(end, other time.Time) bool {
 	return !other.IsZero() && (end.IsZero() || end.After(other))
 }
 
-// nextLogin is what the next connection would be opened with, asked for in its turn.
+// nextLogin is what the next connection would be opened with.
 func (r *reader) nextLogin(ctx context.Context) (Login, error) {
-	leave, err := r.fleet.gate.Enter(ctx, r.server(), r.urgency())
-	if err != nil {
-		return Login{}, err
-	}
-	defer leave()
+	ctx, cancel := context.WithTimeout(ctx, renewTimeout)
+	defer cancel()
 	return r.fleet.Login(ctx, r.m)
-}
-
-// doubtSignIn has the reader look whether the mailbox can still be signed in to.
-func (r *reader) doubtSignIn() {
-	r.doubt.Store(true)
-	r.nudge()
 }
 
 // askLogin asks for what opens the mailbox.
 func (r *reader) askLogin(ctx context.Context) error {
-	r.doubt.Store(false)
 	login, err := r.fleet.Login(ctx, r.m)
 	if err != nil && login.Kind == "" { // nothing is known but why
 		login.Kind, login.HasWorked = r.login.Kind, r.login.HasWorked

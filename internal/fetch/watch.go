@@ -56,7 +56,7 @@ func (w *watch) passAll(ctx context.Context) error {
 		if more, err = w.round(ctx); err != nil {
 			return err
 		}
-		if more {
+		if more && w.renewal.isDue(time.Now()) {
 			if err := w.renew(ctx); err != nil {
 				return err
 			}

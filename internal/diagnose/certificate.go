@@ -45,12 +45,20 @@ func (c *Catalogue) certificate(f *Failure, text string) (_ cause, ok bool) {
 		return c.untrusted(f, found, chain), true
 	case errors.As(f.Err, &bad):
 		found.explanation, found.remedy = f.say(notForServers), remedyRenew
+	case isWithdrawn(text):
+		found.explanation, found.remedy = f.say(withdrawn), remedyWithdrawn
 	case strings.Contains(text, "failed to parse certificate"), strings.Contains(text, "bits keys are insecure"), strings.Contains(text, "-bit keys are insecure"):
 		found.explanation, found.remedy = f.say(damaged), remedyRenew
 	default:
 		return cause{}, false
 	}
 	return found, true
+}
+
+// isWithdrawn says whether the system knows that a certificate was revoked: that of
+// macOS asks, and Go passes on its words. A server that says it of ours is another matter.
+func isWithdrawn(text string) bool {
+	return strings.Contains(text, "revoked") && strings.Contains(text, "certificate") && !strings.Contains(text, "remote error")
 }
 
 // ownChoice is what is wrong with the pin or the CA certificate of the mailbox.

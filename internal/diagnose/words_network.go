@@ -92,6 +92,8 @@ const (
 	weakSignature       = "The certificate of HOST is not trusted: it is signed in a way that is no longer safe."
 	notForServers       = "The certificate of HOST is not trusted: it was not made for a server, or not by somebody who may."
 	damaged             = "The certificate of HOST is not trusted: it is damaged, or too weak to be safe."
+	withdrawn           = "The certificate of HOST is not trusted: the authority that issued it has withdrawn it."
+	remedyWithdrawn     = "Ask whoever runs the server for a new certificate. Until then do not trust this one: somebody else may have its key."
 	remedyRenew         = "Ask whoever runs the server to renew its certificates. Until then you can trust exactly this one after checking its fingerprint."
 	noRoots             = "The certificate of HOST is not trusted: this computer has no list of authorities."
 	remedyNoRoots       = "Install the certificates of public authorities on the computer that runs Postroom (the package is mostly called ca-certificates)."

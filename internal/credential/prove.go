@@ -20,7 +20,7 @@ const (
 	atOnce = 16
 	// proveFor is how long a proposal is tried that only temporary trouble keeps from
 	// being proven.
-	proveFor = 7 * 24 * time.Hour
+	proveFor = 6 * 24 * time.Hour
 	// askFor is how long a person has to say what about another account.
 	askFor = 24 * time.Hour
 	// keepFor is how long sign-ins that have ended are kept.

@@ -1,0 +1,196 @@
+package credential
+
+import (
+	"context"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/postroom/postroom"
+	"github.com/postroom/postroom/internal/simulator"
+	"github.com/postroom/postroom/internal/store"
+)
+
+func delayed() *Proof {
+	return &Proof{Fault: &postroom.Fault{Kind: postroom.Delayed, Class: postroom.Timeout, FixBy: postroom.FixByWaiting, Explanation: "The server did not answer.", Remedy: "Wait."}}
+}
+
+func TestWhatOpenedTheMailboxWorksUntilAnotherIsProven(t *testing.T) {
+	bothKinds(t, func(c *counter) {
+		c.wantStep(c.whole(support), postroom.SignInProven)
+		before := c.kept()
+		c.proof = func(postroom.Mailbox) *Proof { return delayed() }
+		s := c.whole(support)
+		c.wantStep(s, postroom.SignInProposed, "did not answer")
+		k, err := c.desk.Store.SignIn(c.Context(), s.ID)
+		if err != nil || k.Tries != 1 || !k.NextTryAt.After(c.clock.now()) {
+			c.Errorf("it is tried again at %v (%d tries), %v", k.NextTryAt, k.Tries, err)
+		}
+		if now := c.kept(); now.Grant != before.Grant {
+			c.Error("what opened the mailbox was replaced by something unproven")
+		}
+		c.proof = nil
+		c.clock.pass(10 * time.Second)
+		c.work()
+		c.wantStep(c.signInNow(s.ID), postroom.SignInProven)
+		old := c.grant(before.Grant)
+		if c.kept().Grant != s.Grant || old.EndedAt.IsZero() || old.Revocation != postroom.RevocationShared {
+			c.Errorf("the one before is %+v", old)
+		}
+	})
+}
+
+func TestAProposalIsTriedForDaysAndThenEnds(t *testing.T) {
+	t.Parallel()
+	c := openCounter(t, simulator.MicrosoftOAuth)
+	c.wantStep(c.whole(support), postroom.SignInProven)
+	c.proof = func(postroom.Mailbox) *Proof { return delayed() }
+	s := c.whole(support)
+	tries := 0
+	for began := c.clock.now(); c.clock.now().Sub(began) < proveFor+2*time.Hour; tries++ {
+		k, err := c.desk.Store.SignIn(t.Context(), s.ID)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if k.Step.HasEnded() {
+			break
+		}
+		if wait := k.NextTryAt.Sub(c.clock.now()); wait > time.Hour {
+			t.Fatalf("the next try is in %v", wait)
+		} else {
+			c.clock.pass(wait)
+		}
+		c.work()
+	}
+	c.wantStep(c.signInNow(s.ID), postroom.SignInRefused, "did not answer")
+	if tries > 200 {
+		t.Errorf("it was tried %d times", tries)
+	}
+	if g := c.grant(s.Grant); g.EndedAt.IsZero() {
+		t.Errorf("the grant is %+v", g)
+	}
+}
+
+func TestWhereNothingOpensTheMailboxItsReaderGoesOnTrying(t *testing.T) {
+	t.Parallel()
+	c := openCounter(t, simulator.GoogleOAuth)
+	c.proof = func(postroom.Mailbox) *Proof { return delayed() }
+	s := c.whole(support)
+	c.wantStep(s, postroom.SignInProven)
+	if c.kept().Grant != s.Grant {
+		t.Error("the mailbox has nothing")
+	}
+}
+
+func TestARefusalByTheMailboxLeavesWhatOpensIt(t *testing.T) {
+	bothKinds(t, func(c *counter) {
+		c.wantStep(c.whole(support), postroom.SignInProven)
+		before := c.kept()
+		c.proof = func(postroom.Mailbox) *Proof {
+			return &Proof{Fault: &postroom.Fault{Kind: postroom.NeedsRepair, Class: postroom.IMAPDisabled, FixBy: postroom.FixByMailboxAdmin, Explanation: "IMAP is off.", Remedy: "Switch it on."}, Report: []byte(`{}`)}
+		}
+		s := c.whole(support)
+		c.wantStep(s, postroom.SignInRefused, "IMAP is off")
+		if now := c.kept(); now.Grant != before.Grant {
+			c.Error("what opened the mailbox was replaced")
+		}
+		if g := c.grant(s.Grant); g.Revocation != postroom.RevocationShared {
+			c.Errorf("revoking %q would end the grant that works", g.Revocation)
+		}
+	})
+}
+
+func TestOfTwoSignInsTheLaterOneCounts(t *testing.T) {
+	bothKinds(t, func(c *counter) {
+		first := c.back(c.signIn(c.send(c.begin()), support), support)
+		second := c.back(c.signIn(c.send(c.begin()), support), support)
+		c.wantStep(second, postroom.SignInProposed)
+		// The later one is proven first.
+		k, err := c.desk.Store.SignIn(c.Context(), second.ID)
+		if err != nil {
+			c.Fatal(err)
+		}
+		c.desk.lookAfter(c.Context(), k)
+		c.wantStep(c.signInNow(second.ID), postroom.SignInProven)
+		c.work()
+		c.wantStep(c.signInNow(first.ID), postroom.SignInRefused, "later sign-in")
+		if c.kept().Grant != c.signInNow(second.ID).Grant || c.grant(c.signInNow(first.ID).Grant).EndedAt.IsZero() {
+			c.Error("the earlier one counts")
+		}
+	})
+}
+
+func TestAPasswordGivesWayToASignInAndTheMailboxStaysItself(t *testing.T) {
+	t.Parallel()
+	c := openCounter(t, simulator.GoogleOAuth)
+	password := pass
+	c.mailbox = c.add(joe, &password)
+	was := c.kept()
+	if was.Kind != postroom.CredentialPassword {
+		t.Fatal("it has no password")
+	}
+	s := c.whole(joe)
+	c.wantStep(s, postroom.SignInProven)
+	m, err := c.desk.Store.Mailbox(t.Context(), c.mailbox.ID)
+	if err != nil || m.ID != c.mailbox.ID || c.kept().Kind != postroom.CredentialOAuth || len(c.kept().Sealed) != 0 {
+		t.Errorf("the mailbox is %+v, %v", m, err)
+	}
+	// And back.
+	if err := c.desk.Store.SaveCredential(t.Context(), m.ID, store.NewCredential{Kind: postroom.CredentialAppPassword, Seal: func(id postroom.MailboxID) ([]byte, error) {
+		return c.desk.Keeper.Seal(id, postroom.Hide(pass))
+	}}); err != nil {
+		t.Fatal(err)
+	}
+	if g := c.grant(s.Grant); g.EndedAt.IsZero() || g.Revocation != postroom.RevocationDue {
+		t.Errorf("the grant is %+v", g)
+	}
+	v, err := c.desk.Credential(t.Context(), appAdmin, m.ID)
+	if err != nil || v.Kind != postroom.CredentialAppPassword || v.Grant != nil || len(v.Former) != 1 || v.Former[0].App == "" {
+		t.Errorf("the view is %+v, %v", v, err)
+	}
+}
+
+func TestAMailboxThatIsRemovedMeanwhileIsNotOpened(t *testing.T) {
+	t.Parallel()
+	c := openCounter(t, simulator.GoogleOAuth)
+	s := c.back(c.signIn(c.send(c.begin()), support), support)
+	if err := c.desk.Store.DeleteMailbox(t.Context(), c.mailbox.ID, false); err != nil {
+		t.Fatal(err)
+	}
+	c.work()
+	c.sweep()
+	s = c.signInNow(s.ID)
+	c.wantStep(s, postroom.SignInRefused)
+	if g := c.grant(s.Grant); g.EndedAt.IsZero() {
+		t.Errorf("the grant is %+v", g)
+	}
+}
+
+func TestRunProvesWhatIsProposedAtOnceAndAfterARestart(t *testing.T) {
+	t.Parallel()
+	c := openCounter(t, simulator.GoogleOAuth)
+	early := c.back(c.signIn(c.send(c.begin()), support), support) // before anybody runs
+	ctx, stop := context.WithCancel(t.Context())
+	var running sync.WaitGroup
+	running.Go(func() {
+		if err := c.desk.Run(ctx); err != nil {
+			t.Errorf("Run: %v", err)
+		}
+	})
+	await := func(id postroom.SignInID) {
+		t.Helper()
+		for began := time.Now(); ; time.Sleep(5 * time.Millisecond) {
+			if s := c.signInNow(id); s.Step.HasEnded() {
+				c.wantStep(s, postroom.SignInProven)
+				return
+			}
+			if time.Since(began) > 4*time.Second {
+				t.Fatal("nobody proves it")
+			}
+		}
+	}
+	await(early.ID)
+	await(c.back(c.signIn(c.send(c.begin()), support), support).ID)
+	stop()
+	running.Wait()
+}

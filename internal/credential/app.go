@@ -20,6 +20,8 @@ type Apps struct {
 	Ring    *vault.Ring
 	Client  *oauth.Client
 	Presets *provider.Presets
+	// Explain says what a refusal means; nil: they stay as they are.
+	Explain func(err error, s Situation) *postroom.Fault
 	Base    string           // the public address of this Postroom, as https://post.example.net
 	Now     func() time.Time // nil: time.Now
 	Log     *slog.Logger     // nil: slog.Default

@@ -44,7 +44,10 @@ func (k *Keeper) fresh(ctx context.Context, id postroom.GrantID, n need) (Token,
 		if f := k.pausing(ctx, h); f != nil {
 			return k.orElse(h, f)
 		}
-		if hasAsked || time.Now().After(patience) {
+		switch {
+		case hasAsked && h.Fault != nil:
+			return k.orElse(h, h.Fault)
+		case hasAsked, time.Now().After(patience):
 			return k.orElse(h, stillRenewing())
 		}
 		if hasAsked, err = k.renewAlone(ctx, h); err != nil {

@@ -46,6 +46,9 @@ func (k *Keeper) renew(ctx context.Context, h holding) (asked bool, err error) {
 	if a.app, err = k.Registration(ctx, h.App); err != nil {
 		return false, err
 	}
+	if err := k.canAsk(a); err != nil {
+		return false, err
+	}
 	leased, ok, err := k.Store.LeaseGrant(ctx, store.Lease{
 		Grant: h.ID, Holder: a.holder, Answers: h.Answers, For: leaseLasts, Now: k.clock(),
 	})
@@ -71,6 +74,26 @@ func (k *Keeper) renew(ctx context.Context, h holding) (asked bool, err error) {
 	return err == nil, err
 }
 
+// canAsk says what stands in the way on this side. It is not kept: once it is put right,
+// nobody waits for a pause to end.
+func (k *Keeper) canAsk(a asking) error {
+	switch {
+	case a.app.Kind == postroom.AppClient:
+		return nil
+	case a.app.Kind == postroom.AppServiceAccount && a.app.Service == nil:
+		return errors.New("renew a sign-in: the registration has no service account")
+	case a.app.Kind == postroom.AppServiceAccount:
+		return nil
+	case a.Refresh == nil:
+		return nothingToRenew()
+	}
+	_, err := k.Ring.Open(a.Refresh, refreshPlace(a.ID))
+	if err != nil {
+		return unopenedSignIn(err)
+	}
+	return nil
+}
+
 // ask asks the provider. A refresh token that has never worked yet may not be the one
 // that counts there: where it is refused, the one before is tried once. former is the
 // one to keep beside the new one.
@@ -79,17 +102,11 @@ func (k *Keeper) ask(ctx context.Context, a asking) (given oauth.Grant, former p
 	defer done()
 	switch a.app.Kind {
 	case postroom.AppClient:
-		given, err = k.client().ClientToken(ctx, a.app.OAuth, k.scopes(a))
+		given, err = k.client().ClientToken(ctx, a.app.OAuth, a.scopes())
 		return given, former, err
 	case postroom.AppServiceAccount:
-		if a.app.Service == nil {
-			return given, former, errors.New("the registration has no service account")
-		}
-		given, err = k.client().ServiceToken(ctx, *a.app.Service, a.mailbox.Address, k.scopes(a))
+		given, err = k.client().ServiceToken(ctx, *a.app.Service, a.mailbox.Address, a.scopes())
 		return given, former, err
-	}
-	if a.Refresh == nil {
-		return given, former, nothingToRenew()
 	}
 	refresh, err := k.Ring.Open(a.Refresh, refreshPlace(a.ID))
 	if err != nil {
@@ -111,12 +128,7 @@ func (k *Keeper) ask(ctx context.Context, a asking) (given oauth.Grant, former p
 }
 
 // scopes are what a registration asks for in its own name.
-func (k *Keeper) scopes(a asking) []string {
-	if len(a.Scopes) > 0 {
-		return a.Scopes
-	}
-	return a.app.OAuth.ScopesFor(usesOf(a.mailbox)...)
-}
+func (a asking) scopes() []string { return a.app.OAuth.ScopesFor(usesOf(a.mailbox)...) }
 
 // usesOf are what a mailbox is opened for.
 func usesOf(m postroom.Mailbox) []postroom.Protocol {

@@ -2,7 +2,6 @@ package credential
 
 import (
 	"crypto/tls"
-	"crypto/x509"
 	"errors"
 	"fmt"
 	"net"
@@ -36,29 +35,33 @@ func isTemporary(r *oauth.Refusal) bool {
 // a connection was made, nothing had been asked.
 func isLost(err error) bool {
 	r, ok := oauth.RefusalOf(err)
-	if !ok || r.Code != "" {
+	if !ok || r.Status != 0 || r.Code != "" {
 		return false
 	}
 	var op *net.OpError
 	var name *net.DNSError
 	var certificate *tls.CertificateVerificationError
 	var record tls.RecordHeaderError
-	var unknown x509.UnknownAuthorityError
 	switch {
-	case errors.As(err, &op) && op.Op == "dial", errors.As(err, &name), errors.As(err, &certificate),
-		errors.As(err, &record), errors.As(err, &unknown):
+	case errors.As(err, &op) && op.Op == "dial", errors.As(err, &name), errors.As(err, &certificate), errors.As(err, &record):
 		return false
 	}
-	return r.Status == 0 || r.Status >= 500 || r.Err != nil
+	return true
 }
 
 // situation is what is known of a.
 func (a asking) situation() Situation {
 	return Situation{
 		Provider: a.app.Preset, App: a.app.OAuthApp, Mailbox: a.mailbox, Account: a.Account,
-		HasWorked: a.HasWorked || !a.RefreshedAt.IsZero(), Interrupted: !a.LostAt.IsZero(),
+		HasWorked: a.HasWorked || !a.RefreshedAt.IsZero(), Interrupted: a.wasInterrupted(),
 		SignedInAt: a.SignedInAt, UsedAt: obtained(a.KeptGrant), ConsentURL: a.app.OAuth.ConsentURL,
 	}
+}
+
+// wasInterrupted says whether an answer was lost that may have brought another refresh
+// token. A provider that has never replaced one has not done so then.
+func (a asking) wasInterrupted() bool {
+	return !a.LostAt.IsZero() && (a.RefreshedAt.IsZero() || !a.FormerAt.IsZero())
 }
 
 // explain is what a failed refresh means. Trouble on the way never asks a person to
@@ -82,7 +85,7 @@ func plainly(err error, a asking) *postroom.Fault {
 	r, ok := oauth.RefusalOf(err)
 	var unfit *oauth.AppError
 	switch {
-	case ok && r.Code == "invalid_grant" && !a.LostAt.IsZero():
+	case ok && r.Code == "invalid_grant" && a.wasInterrupted():
 		return &postroom.Fault{
 			Kind: postroom.NeedsSignIn, Class: postroom.TokenRevoked, FixBy: postroom.FixByUser, Reply: r.Reply, Err: err,
 			Explanation: "Postroom was interrupted just as the provider renewed the sign-in, and the new one was lost.",

@@ -22,6 +22,7 @@ type SealedTokens struct {
 type KeptGrant struct {
 	postroom.Grant
 	SealedTokens
+	FormerAt   time.Time // when the refresh token last took the place of another; zero: never
 	FailedAt   time.Time // when Grant.Fault was; zero: there is none
 	LostAt     time.Time // of an answer that was lost since it last worked; zero: none was
 	LeaseUntil time.Time // while somebody asks the provider; zero: nobody does
@@ -95,7 +96,7 @@ func packScopes(scopes []string) (string, error) {
 
 const grantColumns = `
 	g.id, g.mailbox, g.app, g.way, g.account, g.scopes, g.signed_in_by, g.signed_in_at, g.adopted_at, g.ended_at,
-	g.access_expires_at, g.refresh_expires_at, g.refreshed_at, g.used_at, g.failures, g.failed_at, g.next_try_at, g.fault,
+	g.access_expires_at, g.refresh_expires_at, g.refreshed_at, g.used_at, g.failures, g.former_at, g.failed_at, g.next_try_at, g.fault,
 	g.answers, g.lease_until, g.interrupted, g.lost_at, g.revocation, g.sealed_refresh, g.sealed_former, g.sealed_access, db_now()`
 
 // scanGrant reads grantColumns, and then more.
@@ -104,13 +105,13 @@ func scanGrant(scan func(...any) error, more ...any) (k KeptGrant, err error) {
 		account, scopes                                            string
 		fault                                                      sql.NullString
 		by, adopted, ended, access, refresh, refreshed, used, next sql.NullInt64
-		failed, lease, lost                                        sql.NullInt64
+		former, failed, lease, lost                                sql.NullInt64
 		signedIn, now                                              int64
 	)
 	g := &k.Grant
 	err = scan(append([]any{
 		&g.ID, &g.Mailbox, &g.App, &g.Way, &account, &scopes, &by, &signedIn, &adopted, &ended,
-		&access, &refresh, &refreshed, &used, &g.Failures, &failed, &next, &fault,
+		&access, &refresh, &refreshed, &used, &g.Failures, &former, &failed, &next, &fault,
 		&k.Answers, &lease, &g.Interrupted, &lost, &g.Revocation, &k.Refresh, &k.Former, &k.Access, &now,
 	}, more...)...)
 	if err != nil {
@@ -127,6 +128,7 @@ func scanGrant(scan func(...any) error, more ...any) (k KeptGrant, err error) {
 	g.AccessExpiresAt, g.RefreshExpiresAt = fromMicros(access), fromMicros(refresh)
 	g.RefreshedAt, g.UsedAt, g.NextTryAt = fromMicros(refreshed), fromMicros(used), fromMicros(next)
 	g.HasRefresh, g.Fault = k.Refresh != nil, unpackFault(fault)
+	k.FormerAt = fromMicros(former)
 	k.FailedAt, k.LostAt, k.LeaseUntil, k.Now = fromMicros(failed), fromMicros(lost), fromMicros(lease), at(now)
 	k.HasWorked = !g.AdoptedAt.IsZero()
 	return k, nil

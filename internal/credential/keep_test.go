@@ -9,7 +9,6 @@ import (
 	"github.com/postroom/postroom/internal/simulator"
 )
 
-
 // turn does what Run does until there is nothing left to do.
 func (s *signedIn) turn(k *Keeper) {
 	s.Helper()

@@ -599,4 +599,3 @@ func TestNoTokenIsInAnyErrorOrLogLine(t *testing.T) {
 		t.Errorf("the log says nothing: %s", log.String())
 	}
 }
-

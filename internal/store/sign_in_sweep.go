@@ -25,7 +25,7 @@ type SignInLimits struct {
 const (
 	// A device is asked about once more when its time is over: its own step ends it.
 	lateSignIns        = `select id from sign_in where ended_at is null and step in ('begun', 'sent') and way = 'code' and expires_at <= $1 limit 200`
-	lostDevices        = `select id from sign_in where ended_at is null and step = 'sent' and way = 'device' and expires_at <= $1 - 600000000 limit 200`
+	lostDevices        = `select id from sign_in where ended_at is null and step = 'sent' and way = 'device' and expires_at <= cast($1 as bigint) - 600000000 limit 200`
 	interruptedSignIns = `select id from sign_in where ended_at is null and step = 'returned' and next_try_at <= $1 limit 200`
 	unansweredSignIns  = `select id from sign_in where ended_at is null and step = 'asking' and created_at <= $1 limit 200`
 	forgetSignIns      = `delete from sign_in where ended_at is not null and ended_at <= $1`

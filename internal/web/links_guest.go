@@ -75,3 +75,12 @@ func (p linkPage) who() string {
 	}
 	return p.Who
 }
+
+// purpose says what the mailbox is wanted for.
+func (p linkPage) purpose() string {
+	box := p.Address
+	if p.Name != "" && p.Name != p.Address {
+		box += " (" + p.Name + ")"
+	}
+	return "It is for the mailbox " + box + ". Its mail is to be worked on in Postroom, the post room of those who ask you."
+}

@@ -25,8 +25,13 @@ import (
 )
 
 const (
-	annasAddress     = "anna.office@gmail.com"
-	bertsAddress     = "bert.private@gmail.com"
+	annasAddress = "anna.office@gmail.com"
+	bertsAddress = "bert.private@gmail.com"
+
+	// At Microsoft the office has a shared mailbox, which Anna may open.
+	sharedAddress  = "support@contoso.onmicrosoft.com"
+	annasMicrosoft = "anna@contoso.onmicrosoft.com"
+
 	ownersWord       = "Sunflowers-2019"
 	registeredSecret = "the-secret-of-this-Postroom"
 	registeredID     = "4711-postroom.apps.googleusercontent.com"
@@ -45,7 +50,7 @@ type signInOffice struct {
 	desk   *credential.Desk
 	apps   *credential.Apps
 	app    postroom.OAuthApp
-	stop   func()
+	kind   simulator.OAuthKind
 	mailed []credential.LinkMail
 	mu     sync.Mutex
 }
@@ -53,11 +58,11 @@ type signInOffice struct {
 // openSignInOffice opens one with a provider like Google, and no registration there yet.
 func openSignInOffice(t *testing.T, options simulator.OAuthOptions) *signInOffice {
 	t.Helper()
-	s := &signInOffice{}
+	s := &signInOffice{kind: options.Kind}
 	s.openProvider(t, options)
 	presets := s.presets(t)
 	s.office = openOffice(t, func(o *office) { s.equip(o, presets) })
-	s.google.Register(simulator.OAuthApp{ClientID: registeredID, Name: "Postroom", Secret: registeredSecret, RedirectURLs: []string{s.site.URL + "/oauth/callback"}})
+	s.google.Register(simulator.OAuthApp{ClientID: s.clientID(), Name: "Postroom", Secret: registeredSecret, RedirectURLs: []string{s.site.URL + "/oauth/callback"}})
 	s.apps.Base, s.desk.Base = s.site.URL, s.site.URL
 	return s
 }
@@ -69,10 +74,10 @@ func (s *signInOffice) openProvider(t *testing.T, options simulator.OAuthOptions
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { s.mail.Close() })
-	if s.smtp, err = s.mail.StartSMTP(simulator.SMTPOptions{}); err != nil {
+	if s.smtp, err = s.mail.StartSMTP(simulator.SMTPOptions{Mechanisms: []string{"PLAIN", "XOAUTH2", "OAUTHBEARER"}}); err != nil {
 		t.Fatal(err)
 	}
-	for _, address := range []string{annasAddress, bertsAddress} {
+	for _, address := range []string{annasAddress, bertsAddress, sharedAddress, annasMicrosoft} {
 		s.mail.AddAccount(address, ownersWord)
 	}
 	if options.Key, err = signingKey(); err != nil {
@@ -87,16 +92,31 @@ func (s *signInOffice) openProvider(t *testing.T, options simulator.OAuthOptions
 func (s *signInOffice) presets(t *testing.T) *provider.Presets {
 	t.Helper()
 	presets := &provider.Presets{}
-	gmail, ok := presets.ByID("gmail")
+	known, ok := presets.ByID(s.providerID())
 	if !ok {
-		t.Fatal("Gmail is not known")
+		t.Fatal("the provider is not known")
 	}
-	gmail.IMAP = []provider.Server{{Host: "localhost", Port: s.mail.Port, TLS: postroom.TLSNone}}
-	gmail.SMTP = []provider.Server{{Host: "localhost", Port: s.smtp.Port, TLS: postroom.TLSNone}}
-	gmail.POP3 = nil
-	gmail.OAuth.AuthorizeURL, gmail.OAuth.TokenURL, gmail.OAuth.RevokeURL = s.google.AuthorizeURL, s.google.TokenURL, s.google.RevokeURL
-	gmail.OAuth.DeviceURL, gmail.OAuth.Issuer = s.google.DeviceURL, s.google.Issuer
+	known.IMAP = []provider.Server{{Host: "localhost", Port: s.mail.Port, TLS: postroom.TLSNone}}
+	known.SMTP = []provider.Server{{Host: "localhost", Port: s.smtp.Port, TLS: postroom.TLSNone}}
+	known.POP3 = nil
+	o := known.OAuth
+	o.AuthorizeURL, o.TokenURL, o.RevokeURL = s.google.AuthorizeURL, s.google.TokenURL, s.google.RevokeURL
+	o.DeviceURL, o.Issuer = s.google.DeviceURL, s.google.Issuer
 	return presets
+}
+
+func (s *signInOffice) providerID() string {
+	if s.kind == simulator.MicrosoftOAuth {
+		return "microsoft365"
+	}
+	return "gmail"
+}
+
+func (s *signInOffice) clientID() string {
+	if s.kind == simulator.MicrosoftOAuth {
+		return "0f8fad5b-d9cb-469f-a165-70867728950e"
+	}
+	return registeredID
 }
 
 func (s *signInOffice) equip(o *office, presets *provider.Presets) {
@@ -146,7 +166,7 @@ func (s *signInOffice) equip(o *office, presets *provider.Presets) {
 func (s *signInOffice) register() {
 	s.Helper()
 	app, err := s.apps.Add(s.Context(), s.viewer(), credential.NewApp{
-		OAuthApp: postroom.OAuthApp{Name: "Google for the office", Provider: "gmail", Kind: postroom.AppSignIn, ClientID: registeredID}, Secret: postroom.Hide(registeredSecret),
+		OAuthApp: postroom.OAuthApp{Name: "Google for the office", Provider: s.providerID(), Kind: postroom.AppSignIn, ClientID: s.clientID()}, Secret: postroom.Hide(registeredSecret),
 	})
 	if err != nil {
 		s.Fatal(err)

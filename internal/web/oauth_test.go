@@ -312,7 +312,7 @@ func TestAnAddressIsBroughtByHandWhereNobodyAnswers(t *testing.T) {
 	path, _, _ := strings.Cut(a.Get("Location"), "?")
 	page := b.get(path)
 	page.has(t, http.StatusOK, "copy everything in its address bar", "http://127.0.0.1:1", `name="do" value="paste"`)
-	provider := strings.ReplaceAll(regexp.MustCompile(`href="(`+regexp.QuoteMeta(s.google.AuthorizeURL)+`[^"]+)"`).FindStringSubmatch(page.body)[1], "&amp;", "&")
+	provider := strings.ReplaceAll(regexp.MustCompile(`href="(` + regexp.QuoteMeta(s.google.AuthorizeURL) + `[^"]+)"`).FindStringSubmatch(page.body)[1], "&amp;", "&")
 	result := regexp.MustCompile(`action="(/oauth/result/[^"]+)"`).FindStringSubmatch(page.body)[1]
 	b.post(result, url.Values{"do": {"paste"}, "address": {"https://example.net/"}}).has(t, http.StatusUnprocessableEntity)
 	back := newStranger(t).allow(provider, annasAddress)
@@ -330,9 +330,9 @@ func TestAnAddressIsBroughtByHandWhereNobodyAnswers(t *testing.T) {
 }
 
 func TestACodeForAnotherDevice(t *testing.T) {
-	s := openSignInOffice(t, simulator.OAuthOptions{})
+	s := openSignInOffice(t, simulator.OAuthOptions{Kind: simulator.MicrosoftOAuth})
 	s.register()
-	m := s.draft()
+	m := s.draft(func(m *postroom.Mailbox) { m.Address = annasMicrosoft })
 	b := s.browser(s.admin)
 	at := "/mailboxes/" + m.ID.String() + "/sign-in"
 	b.get(at).has(t, http.StatusOK, "Sign in on another device", "Show a code", "Bring a refresh token")

@@ -68,9 +68,9 @@ func (s *Server) opening(ctx context.Context, by visitor, m postroom.Mailbox) (o
 		return o, err
 	}
 	if v.Kind != postroom.CredentialOAuth {
-		o.Words = "It is opened with a password."
+		o.Words = "Opened with a password"
 		if v.Kind == postroom.CredentialAppPassword {
-			o.Words = "It is opened with an app password."
+			o.Words = "Opened with an app password"
 		}
 		return o, nil
 	}

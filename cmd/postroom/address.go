@@ -34,6 +34,25 @@ func openable(scheme string, at net.Addr) string {
 	return (&url.URL{Scheme: scheme, Host: net.JoinHostPort(host, port)}).String()
 }
 
+// isUnspecified says whether a listener listens on all addresses.
+func isUnspecified(at net.Addr) bool {
+	tcp, ok := at.(*net.TCPAddr)
+	return ok && tcp.IP.IsUnspecified()
+}
+
+// heartbeatAddress refuses what cannot be asked for. The address may hold a secret, so
+// that it is not repeated.
+func heartbeatAddress(text string) error {
+	if text == "" {
+		return nil
+	}
+	u, err := url.Parse(text)
+	if err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https" {
+		return wrongUse{"--heartbeat-url wants an address that begins with https://."}
+	}
+	return nil
+}
+
 // networks reads addresses and networks such as 127.0.0.1 and 10.0.0.0/8.
 func networks(texts []string) ([]netip.Prefix, error) {
 	var all []netip.Prefix

@@ -13,6 +13,8 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/postroom/postroom"
+	"github.com/postroom/postroom/internal/credential"
+	"github.com/postroom/postroom/internal/mail"
 	"github.com/postroom/postroom/internal/mailbox"
 	"github.com/postroom/postroom/internal/simulator"
 )
@@ -39,17 +41,18 @@ func (c *demoCmd) Run(ctx context.Context, t terminal) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, in.Close()) }()
-	provider, err := startProvider(log)
-	if err != nil {
-		return fmt.Errorf("start the pretend provider: %w", err)
-	}
-	defer func() { err = errors.Join(err, provider.Close()) }()
 	listener, err := c.listen()
 	if err != nil {
 		return err
 	}
+	own := openable("http", listener.Addr())
+	provider, err := startProvider(own, log)
+	if err != nil {
+		return errors.Join(fmt.Errorf("start the pretend provider: %w", err), listener.Close())
+	}
+	defer func() { err = errors.Join(err, provider.Close()) }()
 	p := &process{
-		In: in, Alone: true, Node: "demo", Listener: listener, PublicURL: openable("http", listener.Addr()),
+		In: in, Alone: true, Node: "demo", Listener: listener, PublicURL: own, Base: base{Own: own},
 		Finder: findFlags{}.finder(), MaxMessage: 256 << 20, Log: log,
 	}
 	p.prepare()
@@ -58,7 +61,10 @@ func (c *demoCmd) Run(ctx context.Context, t terminal) (err error) {
 		return errors.Join(err, listener.Close())
 	}
 	fmt.Fprintf(t.Out, "A pretend provider and two mailboxes are running, one by IMAP and one by POP3. Mail arrives every %s.\n\n%s/demo/%s\n\n"+
-		"Open this address: it signs you in. Ctrl-C ends the demonstration and forgets everything.\n", c.Every, p.PublicURL, secret.Reveal())
+		"Open this address: it signs you in. Ctrl-C ends the demonstration and forgets everything.\n\n"+
+		"%s is signed in to at the pretend provider. To see what happens when that ends, take it back there, as\n"+
+		"its owner (the password is %s), and look at Postroom; “Sign in again” mends it:\n%s\n",
+		c.Every, p.PublicURL, secret.Reveal(), simulator.SupportAddress, demoPassword, provider.oauth.PermissionsURL)
 	parts, ctx := errgroup.WithContext(ctx)
 	parts.Go(func() error { return p.run(ctx) })
 	parts.Go(func() error { return pour(ctx, provider, drip, c.Every) })
@@ -69,19 +75,37 @@ func (c *demoCmd) Run(ctx context.Context, t terminal) (err error) {
 	return nil
 }
 
+// demoPassword opens the accounts at the pretend provider, for whoever sits at this
+// machine: they hold made-up mail only.
+const demoPassword = "harbour"
+
+// The person of the demonstration, whose own mailbox is not connected.
+const demoPerson = "robin@example.net"
+
 // A pretendProvider is one that has every protocol.
 type pretendProvider struct {
 	*simulator.Server // IMAP
 	pop3              *simulator.POP3Server
 	smtp              *simulator.SMTPServer
+	oauth             *simulator.OAuthServer
+	app               simulator.OAuthApp // what we are there
 }
 
-func startProvider(log *slog.Logger) (p pretendProvider, err error) {
-	if p.Server, err = simulator.Start(simulator.Options{Log: log}); err != nil {
+// startProvider starts it. Browsers that were signed in come back to own.
+func startProvider(own string, log *slog.Logger) (p pretendProvider, err error) {
+	mechanisms := []string{mail.Plain, mail.XOAuth2, mail.OAuthBearer}
+	if p.Server, err = simulator.Start(simulator.Options{Mechanisms: mechanisms, Log: log}); err != nil {
 		return p, err
 	}
-	if p.pop3, err = p.StartPOP3(simulator.POP3Options{}); err == nil {
-		p.smtp, err = p.StartSMTP(simulator.SMTPOptions{})
+	p.app = simulator.OAuthApp{ClientID: "postroom-demo", Name: "Postroom", Secret: rand.Text(), RedirectURLs: []string{own + "/oauth/callback"}}
+	if p.pop3, err = p.StartPOP3(simulator.POP3Options{Mechanisms: mechanisms}); err == nil {
+		p.smtp, err = p.StartSMTP(simulator.SMTPOptions{Mechanisms: mechanisms})
+	}
+	if err == nil {
+		p.oauth, err = p.StartOAuth(simulator.OAuthOptions{
+			Apps: []simulator.OAuthApp{p.app}, Chooser: []string{simulator.SupportAddress, simulator.SalesAddress},
+			Notice: "This is a pretend provider. The password of every account is " + demoPassword + ".",
+		})
 	}
 	if err != nil {
 		return p, errors.Join(err, p.Close())
@@ -108,20 +132,19 @@ func (p *process) furnish(ctx context.Context, provider pretendProvider) (secret
 	if drip, err = simulator.NewDrip(2026); err != nil {
 		return secret, nil, err
 	}
-	u, err := p.door.CreateUser(ctx, "robin@example.net", "Robin Harbour", postroom.RoleAdmin, postroom.Hide(rand.Text()))
+	u, err := p.door.CreateUser(ctx, demoPerson, "Robin Harbour", postroom.RoleAdmin, postroom.Hide(rand.Text()))
 	if err != nil {
 		return secret, nil, err
 	}
 	by := postroom.Viewer{User: u.ID, Role: u.Role, Name: u.Name}
-	password := rand.Text()
-	for _, m := range []postroom.Mailbox{
-		provider.mailbox("Support", simulator.SupportAddress, postroom.IMAP, provider.Port),
-		provider.mailbox("Sales", simulator.SalesAddress, postroom.POP3, provider.pop3.Port),
-	} {
-		provider.AddAccount(m.Address, password)
-		if _, err := p.mailboxes.Add(ctx, by, m, mailbox.Credential{Kind: "password", Password: postroom.Hide(password)}); err != nil {
-			return secret, nil, err
-		}
+	for _, address := range []string{simulator.SupportAddress, simulator.SalesAddress, demoPerson} {
+		provider.AddAccount(address, demoPassword)
+	}
+	if err := p.connectDemo(ctx, by, provider); err != nil {
+		return secret, nil, err
+	}
+	if err := p.alerts.SetContact(ctx, by, []string{demoPerson}); err != nil {
+		return secret, nil, err
 	}
 	for _, l := range drip.Backlog(12, time.Now()) {
 		if _, err := provider.Append(l.Account, "INBOX", l.Raw, l.Date); err != nil {
@@ -130,6 +153,39 @@ func (p *process) furnish(ctx context.Context, provider pretendProvider) (secret
 	}
 	secret, err = p.door.SignInLink(ctx, u.ID)
 	return secret, drip, err
+}
+
+// connectDemo connects the two mailboxes: one that somebody has signed in to, one by
+// its password.
+func (p *process) connectDemo(ctx context.Context, by postroom.Viewer, provider pretendProvider) error {
+	scopes := []string{"https://mail.google.com/", "openid", "email"}
+	app, err := p.apps.Add(ctx, by, credential.NewApp{
+		OAuthApp: postroom.OAuthApp{
+			Name: "Pretend Mail", Provider: postroom.GenericProvider, ClientID: provider.app.ClientID, Issuer: provider.oauth.Issuer,
+			AuthorizeURL: provider.oauth.AuthorizeURL, TokenURL: provider.oauth.TokenURL, DeviceURL: provider.oauth.DeviceURL,
+			RevokeURL: provider.oauth.RevokeURL, UserInfoURL: provider.oauth.UserInfoURL,
+			Scopes: scopes, ExtraParams: map[string]string{"access_type": "offline", "prompt": "consent"},
+		},
+		Secret: postroom.Hide(provider.app.Secret),
+	})
+	if err != nil {
+		return err
+	}
+	support := provider.mailbox("Support", simulator.SupportAddress, postroom.IMAP, provider.Port)
+	support, err = p.mailboxes.Add(ctx, by, support, mailbox.Credential{Kind: postroom.CredentialOAuth})
+	if err != nil {
+		return err
+	}
+	refresh, ok := provider.oauth.Allow(support.Address, provider.app.ClientID, scopes...)
+	if !ok {
+		return errors.New("the pretend provider does not let anybody sign in")
+	}
+	if _, err := p.signIns.Bring(ctx, by, support.ID, app.ID, postroom.Hide(refresh)); err != nil {
+		return err
+	}
+	sales := provider.mailbox("Sales", simulator.SalesAddress, postroom.POP3, provider.pop3.Port)
+	_, err = p.mailboxes.Add(ctx, by, sales, mailbox.Credential{Kind: postroom.CredentialPassword, Password: postroom.Hide(demoPassword)})
+	return err
 }
 
 // mailbox is one at the pretend provider.

@@ -22,6 +22,7 @@ type mailboxCmd struct {
 	Test      mailboxTestCmd      `cmd:"" help:"Try step by step whether a mailbox can be read, and sends. Changes nothing."`
 	RoundTrip mailboxRoundTripCmd `cmd:"" name:"roundtrip" help:"Prove that a mail to a mailbox becomes an issue: it sends itself one, which is cleared away again."`
 	SendTest  mailboxSendTestCmd  `cmd:"" name:"send-test" help:"Send a test mail from a mailbox, and say what became of it."`
+	SignIn    mailboxSignInCmd    `cmd:"" name:"sign-in" help:"Have somebody sign in at the provider of a mailbox, in a browser, on another device, or by a link."`
 	Pause     mailboxPauseCmd     `cmd:"" help:"Stop reading a mailbox."`
 	Resume    mailboxResumeCmd    `cmd:"" help:"Read a mailbox again, and try it at once."`
 	Remove    mailboxRemoveCmd    `cmd:"" help:"Remove a mailbox. Its password is destroyed."`

@@ -149,8 +149,9 @@ type mailboxAddCmd struct {
 	Address string `arg:"" help:"The address of the mailbox."`
 	settingFlags
 	passwordFlags
-	New  bool          `help:"Begin afresh, where a mailbox of this address was removed before: do not continue it."`
-	Wait time.Duration `help:"How long to wait until it is proven." default:"30s"`
+	SignIn bool          `help:"Have somebody sign in at the provider instead of giving a password; “postroom mailbox sign-in” goes on from there."`
+	New    bool          `help:"Begin afresh, where a mailbox of this address was removed before: do not continue it."`
+	Wait   time.Duration `help:"How long to wait until it is proven." default:"30s"`
 }
 
 // Run keeps the mailbox, then says whether it can be read. A refusal is the
@@ -166,7 +167,9 @@ func (c *mailboxAddCmd) Run(ctx context.Context, t terminal) error {
 			return err
 		}
 		t := t.inLines(c.passwordFlags)
-		if doc["credential"], err = c.ask(ctx, t, c.Address); err != nil {
+		if c.SignIn {
+			doc["credential"] = map[string]string{"kind": postroom.CredentialOAuth}
+		} else if doc["credential"], err = c.ask(ctx, t, c.Address); err != nil {
 			return err
 		}
 		if err := c.askFor(ctx, t, c.passwordFlags, c.Address, doc); err != nil {
@@ -185,8 +188,20 @@ func (c *mailboxAddCmd) Run(ctx context.Context, t terminal) error {
 		if made.Continued {
 			fmt.Fprintf(t.Err, "%s was here before and continues: its ledger is there again with the issues that were kept, and what arrived meanwhile is brought in. To begin afresh, remove it and add it with --new.\n", made.Address)
 		}
+		if c.SignIn {
+			return c.keptForSignIn(t, made.Mailbox)
+		}
 		return c.outcome(ctx, t, client, made.Mailbox, c.Wait)
 	})
+}
+
+// keptForSignIn says how a mailbox goes on that somebody has to sign in for.
+func (c *mailboxAddCmd) keptForSignIn(t terminal, m api.Mailbox) error {
+	if c.JSON {
+		return json.NewEncoder(t.Out).Encode(m)
+	}
+	fmt.Fprintf(t.Out, "%s is kept. It is read once somebody has signed in:\n  postroom mailbox sign-in %s\n", m.Address, m.Address)
+	return nil
 }
 
 type mailboxChangeCmd struct {

@@ -17,11 +17,9 @@ import (
 	"time"
 
 	"github.com/postroom/postroom"
+	"github.com/postroom/postroom/internal/alert"
 	"github.com/postroom/postroom/internal/api"
 	"github.com/postroom/postroom/internal/credential"
-	"github.com/postroom/postroom/internal/diagnose"
-	"github.com/postroom/postroom/internal/mailbox"
-	"github.com/postroom/postroom/internal/provider"
 	"github.com/postroom/postroom/internal/store"
 )
 
@@ -36,6 +34,7 @@ type mailboxFlags struct {
 	Server         string `help:"Work on a running Postroom through its API instead, with the token in the variable POSTROOM_TOKEN or in --token-file." placeholder:"URL"`
 	TokenFile      string `help:"A file that holds the token for --server." type:"existingfile" placeholder:"FILE"`
 	AllowPlaintext bool   `help:"Allow mail servers without encryption on other computers."`
+	PublicURL      string `help:"The address under which people reach the server, for what leads there." placeholder:"URL"`
 	JSON           bool   `name:"json" help:"Print the result as the API answers it."`
 }
 
@@ -63,6 +62,14 @@ func (f mailboxFlags) atMailboxes(ctx context.Context, t terminal, do func(*clie
 	}
 	defer func() { err = errors.Join(err, c.close()) }()
 	return do(c)
+}
+
+// publicURL is where people reach the server on this data, as far as it is known here.
+func (f mailboxFlags) publicURL() string {
+	if f.PublicURL != "" {
+		return strings.TrimRight(f.PublicURL, "/")
+	}
+	return "http://127.0.0.1:8025" // where it listens if nobody has chosen anything else
 }
 
 func (f mailboxFlags) elsewhere(t terminal) (*client, error) {
@@ -104,18 +111,22 @@ func (f mailboxFlags) here(ctx context.Context) (*client, error) {
 		return nil, err
 	}
 	attended := f.isServed()
-	keeper := &credential.Keeper{Store: in.DB, Ring: in.Ring}
+	explainer := newExplainer()
+	c := newCredentials(in, explainer, f.publicURL(), "command line", log)
+	desk := c.desk(in, explainer)
+	desk.AllowPlaintext, desk.Finder, desk.Unattended = f.AllowPlaintext, f.finder(), !attended
+	told := &alert.Desk{Store: in.DB, Ring: in.Ring, Base: f.publicURL(), Ahead: c.forecast.Ahead, SendBy: desk.Post, AllowPlaintext: f.AllowPlaintext, Log: log}
+	c.signIns.Mail = func(ctx context.Context, m credential.LinkMail) error {
+		return told.Notify(ctx, postroom.NoticeLink, m.To, m.Subject, m.Text, m.Link)
+	}
 	server := &api.Server{
 		Authenticate: func(context.Context, string) (postroom.Viewer, error) {
 			return postroom.Viewer{Scope: postroom.ScopeAdmin, Name: "the command line"}, nil
 		},
-		Read: in.DB.Reader(),
-		Mailboxes: &mailbox.Desk{
-			Store: in.DB, Seal: keeper.Seal, Open: keeper.Open, SealOutgoing: keeper.SealOutgoing, OpenOutgoing: keeper.OpenOutgoing, Prefer: keeper.Prefer, PreferOutgoing: keeper.PreferOutgoing, AllowPlaintext: f.AllowPlaintext, Finder: f.finder(), Unattended: !attended,
-			Tester: mailbox.Tester{Explainer: mailbox.Explainer{Catalogue: &diagnose.Catalogue{}, Presets: &provider.Presets{}}},
-		},
-		Users: in.DB.Users,
-		Log:   log,
+		Read: in.DB.Reader(), Mailboxes: desk, Users: in.DB.Users,
+		Apps: c.apps, SignIns: c.signIns, Alerts: told, Forecast: c.forecast.Ahead,
+		Base: func(*http.Request) string { return f.publicURL() },
+		Log:  log,
 	}
 	return &client{
 		base: "http://localhost" + api.Prefix, token: "data", attended: attended,

@@ -25,6 +25,7 @@ type commands struct {
 	Demo     demoCmd     `cmd:"" help:"Show everything in one process: a pretend mail provider, two mailboxes, mail dripping in."`
 	Serve    serveCmd    `cmd:"" help:"Run the server."`
 	Mailbox  mailboxCmd  `cmd:"" help:"Add, list, show and prove mailboxes, and ask for the ledger."`
+	OAuthApp oauthAppCmd `cmd:"" name:"oauth-app" help:"Enter, check and change the registrations at providers by which people sign in."`
 	Discover discoverCmd `cmd:"" help:"Find the settings of an address, and say where each comes from. Needs no server."`
 	Doctor   doctorCmd   `cmd:"" help:"Find the settings of an address and prove step by step that mail can be read and sent. Needs no server."`
 	User     userCmd     `cmd:"" help:"Create people who may sign in, and set their passwords."`

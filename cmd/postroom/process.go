@@ -20,9 +20,9 @@ import (
 
 	"github.com/postroom/postroom"
 	"github.com/postroom/postroom/internal/access"
+	"github.com/postroom/postroom/internal/alert"
 	"github.com/postroom/postroom/internal/api"
 	"github.com/postroom/postroom/internal/credential"
-	"github.com/postroom/postroom/internal/diagnose"
 	"github.com/postroom/postroom/internal/fetch"
 	"github.com/postroom/postroom/internal/intake"
 	"github.com/postroom/postroom/internal/issue"
@@ -49,8 +49,13 @@ type process struct {
 	MinFree        int64 // bytes
 	CommandTimeout time.Duration
 	DeadAfter      time.Duration
+	HeartbeatURL   postroom.Secret // empty: nobody watches from outside
+	Base           base
 	Log            *slog.Logger
 
+	credentials
+	proofs    *web.Proofs
+	alerts    *alert.Desk
 	door      *access.Door
 	mailboxes *mailbox.Desk
 	issues    *issue.Desk
@@ -64,21 +69,26 @@ type process struct {
 // prepare makes the rooms. They hold nothing that needs an end.
 func (p *process) prepare() {
 	p.wakeFleet, p.arrived = make(chan struct{}, 1), make(chan struct{}, 1)
-	keeper := &credential.Keeper{Store: p.In.DB, Ring: p.In.Ring}
 	p.door = &access.Door{Store: p.In.DB, Log: p.Log}
 	p.issues = &issue.Desk{Store: p.In.DB, Log: p.Log}
 	p.floor = &floor{Space: p.In.DB.Space, MinBytes: p.MinFree, Log: p.Log}
 	p.aftermath = &aftermath{DB: p.In.DB}
-	p.mailboxes = &mailbox.Desk{
-		Store: p.In.DB, Seal: keeper.Seal, Open: keeper.Open, SealOutgoing: keeper.SealOutgoing, OpenOutgoing: keeper.OpenOutgoing,
-		Prefer: keeper.Prefer, PreferOutgoing: keeper.PreferOutgoing, Tester: p.tester(),
-		AllowPlaintext: p.AllowPlaintext, Finder: p.Finder, Wake: func() { work.Ring(p.wakeFleet) },
-	}
-}
-
-func (p *process) tester() mailbox.Tester {
 	p.unknown = &mailbox.UnknownReplies{Store: p.In.DB, Log: p.Log}
-	return mailbox.Tester{Explainer: mailbox.Explainer{Catalogue: &diagnose.Catalogue{}, Presets: &provider.Presets{}, Unknown: p.unknown.Note}}
+	explainer := newExplainer()
+	explainer.Unknown = p.unknown.Note
+	p.credentials = newCredentials(p.In, explainer, p.PublicURL, p.Node, p.Log)
+	p.mailboxes = p.desk(p.In, explainer)
+	p.mailboxes.AllowPlaintext, p.mailboxes.Finder = p.AllowPlaintext, p.Finder
+	p.mailboxes.Wake = func() { work.Ring(p.wakeFleet) }
+	p.alerts = &alert.Desk{
+		Store: p.In.DB, Ring: p.In.Ring, Base: p.PublicURL, Ahead: p.forecast.Ahead, Space: p.floor.warn, SendBy: p.mailboxes.Post,
+		AllowPlaintext: p.AllowPlaintext, Log: p.Log,
+	}
+	p.proofs = &web.Proofs{}
+	p.signIns.Prove, p.signIns.Wake = proof(p.mailboxes, p.proofs), p.mailboxes.Wake
+	p.signIns.Mail = func(ctx context.Context, m credential.LinkMail) error {
+		return p.alerts.Notify(ctx, postroom.NoticeLink, m.To, m.Subject, m.Text, m.Link)
+	}
 }
 
 // run is the table of contents of the process. It returns when ctx ends and every
@@ -99,7 +109,7 @@ func (p *process) run(ctx context.Context) (err error) {
 	p.unknown.Counted = figures.unknownReply
 	fleet := p.fleet(node, figures)
 	p.mailboxes.Aside = fleet.Aside
-	pipeline := &intake.Pipeline{Ledger: db, Node: node, Nudge: p.arrived, Log: p.Log, Filed: func(filed store.Filed) {
+	pipeline := &intake.Pipeline{Ledger: db, Node: node, Nudge: p.arrived, IsOwn: p.alerts.IsOwn, Log: p.Log, Filed: func(filed store.Filed) {
 		figures.filed(filed)
 		if filed.Due { // on the server, now that it is here
 			fleet.Nudge(filed.Mailbox)
@@ -110,6 +120,13 @@ func (p *process) run(ctx context.Context) (err error) {
 	parts, ctx := errgroup.WithContext(ctx)
 	parts.Go(func() error { return fleet.Run(ctx) })     // mailboxes → arrivals
 	parts.Go(func() error { return pipeline.Run(ctx) })  // arrivals → issues
+	parts.Go(func() error { return p.signIns.Run(ctx) }) // sign-ins → credentials
+	parts.Go(func() error { return p.keeper.Run(ctx) })  // credentials that must not lie unused
+	parts.Go(func() error { return p.alerts.Run(ctx) })  // trouble → whoever can end it
+	if !p.HeartbeatURL.IsEmpty() {
+		heartbeat := &alert.Heartbeat{URL: p.HeartbeatURL, Alive: db.Ping, Log: p.Log}
+		parts.Go(func() error { return heartbeat.Run(ctx) }) // that this process lives
+	}
 	parts.Go(func() error { return janitor.Run(ctx) })   // what is due to go
 	parts.Go(func() error { return p.unknown.Run(ctx) }) // answers that nobody can explain
 	parts.Go(func() error { return tendMemory(ctx) })    // how much may lie about
@@ -122,17 +139,8 @@ func (p *process) fleet(node postroom.NodeID, figures *figures) *fetch.Fleet {
 	explainer := p.mailboxes.Tester.Explainer
 	return &fetch.Fleet{
 		Ledger: p.In.DB, Node: node, Alone: p.Alone,
-		Login: func(ctx context.Context, m postroom.Mailbox) (fetch.Login, error) {
-			kind, forms, worked, err := p.mailboxes.Forms(ctx, m)
-			if err != nil {
-				return fetch.Login{}, err
-			}
-			l := fetch.Login{Kind: kind, Secret: forms[0], HasWorked: worked}
-			if len(forms) > 1 {
-				l.Other = forms[1]
-			}
-			return l, nil
-		},
+		Login: p.login, Renew: p.renew,
+		Opened: func(ctx context.Context, m postroom.Mailbox) { p.keeper.Used(ctx, m.ID) },
 		Prefer: p.mailboxes.Prefer,
 		Explain: func(err error, m postroom.Mailbox, l fetch.Login) *postroom.Fault {
 			return explainer.Explain(err, m, mailbox.Credential{Kind: l.Kind, Password: l.Secret}, l.HasWorked)
@@ -147,6 +155,32 @@ func (p *process) fleet(node postroom.NodeID, figures *figures) *fetch.Fleet {
 		DeadAfter:       p.DeadAfter,
 		Log:             p.Log,
 	}
+}
+
+// login is what opens a mailbox.
+func (p *process) login(ctx context.Context, m postroom.Mailbox) (fetch.Login, error) {
+	kind, forms, worked, err := p.mailboxes.Forms(ctx, m)
+	if err != nil {
+		return fetch.Login{}, err
+	}
+	l := fetch.Login{Kind: kind, Secret: forms[0], HasWorked: worked}
+	if kind == postroom.CredentialOAuth {
+		token, err := p.keeper.Token(ctx, m.ID)
+		l.Secret, l.Expires = token.Access, token.Expires
+		return l, err
+	}
+	if len(forms) > 1 {
+		l.Other = forms[1]
+	}
+	return l, nil
+}
+
+// renew is another access token, in the place of one that the server of a mailbox has
+// refused.
+func (p *process) renew(ctx context.Context, m postroom.Mailbox, refused fetch.Login) (fetch.Login, error) {
+	token, err := p.keeper.Renew(ctx, m.ID, refused.Secret)
+	refused.Secret, refused.Expires = token.Access, token.Expires
+	return refused, err
 }
 
 // tidy erases what was deleted long ago, lets go of originals that have been kept for
@@ -176,11 +210,13 @@ func (p *process) handler(ctx context.Context, figures *figures) http.Handler {
 	reader := p.In.DB.Reader()
 	programs := &api.Server{
 		Authenticate: p.door.Token, Read: reader, Mailboxes: p.mailboxes, Issues: p.issues, Users: p.door.Users,
+		Apps: p.apps, SignIns: p.signIns, Alerts: p.alerts, Forecast: p.forecast.Ahead, Base: p.Base.of,
 		Stopping: ctx.Done(), Log: p.Log,
 	}
 	people := &web.Server{
 		Door: p.door, Reader: reader, Issues: p.issues, Mailboxes: p.mailboxes, Presets: p.mailboxes.Tester.Explainer.Presets,
-		PublicURL: p.PublicURL, Proxies: p.Proxies,
+		Credentials: p.signIns, Proofs: p.proofs, Apps: p.apps, Alerts: p.alerts, Forecast: p.forecast,
+		PublicURL: p.PublicURL, Proxies: p.Proxies, Base: p.Base.of,
 		Notice: p.notice, ReadImport: importReader(programs), Restored: p.aftermath.restored, ForgetRestored: p.aftermath.forget, Stopping: ctx.Done(), Log: p.Log,
 	}
 	mux := http.NewServeMux()

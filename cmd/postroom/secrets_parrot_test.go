@@ -21,7 +21,7 @@ import (
 // the refusal, and in all that it says later.
 type parrot struct {
 	protocol  postroom.Protocol
-	mechanism string // PLAIN, LOGIN, SCRAM-SHA-256; by IMAP LOGIN is the command; by POP3 also USER and APOP
+	mechanism string // PLAIN, LOGIN, SCRAM-SHA-256, XOAUTH2, OAUTHBEARER; by IMAP LOGIN is the command; by POP3 also USER and APOP
 	port      int
 
 	mu     sync.Mutex
@@ -116,6 +116,7 @@ type chatter struct {
 	told  string // the secret as it came, and decoded
 	user  string
 	enter bool // it was let in
+	busy  bool // it is not let in for now
 }
 
 func (c *chatter) say(format string, args ...any) {
@@ -132,7 +133,7 @@ func (c *chatter) hear() (string, bool) {
 func (c *chatter) tell(user, sent, decoded, proof string) (lines []string) {
 	way, late := wayOf(user)
 	repeat := ways[way].repeat
-	c.user, c.enter = user, late
+	c.user, c.enter, c.busy = user, late, strings.Contains(user, ".busy")
 	c.told = strings.ReplaceAll(repeat(sent)+" / "+repeat(decoded), "\x00", " ")
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -179,11 +180,27 @@ func (c *chatter) exchange(mechanism, first, prompt string) (lines []string, ok 
 	if first == "" || first == "=" {
 		first, ok = ask("")
 	}
+	if mechanism == "XOAUTH2" || mechanism == "OAUTHBEARER" {
+		lines = c.tell(userOfToken(decode(first)), first, decode(first), "")
+		if ok && !c.enter { // why it is refused, which the client confirms (RFC 7628 section 3.2.3)
+			_, ok = ask(fmt.Sprintf(`{"status":"401","schemes":"bearer","scope":%q}`, c.heardBefore()))
+		}
+		return lines, ok
+	}
 	parts := strings.Split(decode(first), "\x00")
 	if len(parts) < 3 {
 		return []string{"what?"}, ok
 	}
 	return c.tell(parts[1], first, decode(first), ""), ok
+}
+
+// userOfToken is who signs in by a message of XOAUTH2 or OAUTHBEARER.
+func userOfToken(message string) string {
+	_, user, found := strings.Cut(message, "user=")
+	if !found {
+		_, user, _ = strings.Cut(message, "a=")
+	}
+	return user[:max(0, strings.IndexAny(user, "\x01,"))]
 }
 
 // talk speaks the parrot's protocol until the client leaves.
@@ -232,6 +249,8 @@ func (c *chatter) talkIMAP() {
 		}
 		signsIn := name == "LOGIN" || name == "AUTHENTICATE"
 		switch lines := c.repeated(); {
+		case signsIn && c.busy:
+			c.say("%s NO [UNAVAILABLE] try again later, you said %s", tag, c.heardBefore())
 		case signsIn && c.enter, !signsIn && name != "EXAMINE" && name != "SELECT":
 			c.say("%s OK done, %s", tag, c.heardBefore())
 		default:
@@ -254,6 +273,10 @@ func (c *chatter) talkPOP3() {
 		refusal := func(lines []string) {
 			if c.enter {
 				c.say("+OK in, %s", c.heardBefore())
+				return
+			}
+			if c.busy {
+				c.say("-ERR [SYS/TEMP] try again later, you said %s", strings.Join(lines, " "))
 				return
 			}
 			c.say("-ERR [AUTH] you said %s, which is wrong", strings.Join(lines, " "))
@@ -306,6 +329,10 @@ func (c *chatter) talkSMTP() {
 			}
 			if c.enter {
 				c.say("235 2.7.0 in, %s", c.heardBefore())
+				continue
+			}
+			if c.busy {
+				c.say("454 4.7.0 Temporary authentication failure, you said %s", c.heardBefore())
 				continue
 			}
 			for _, line := range lines {

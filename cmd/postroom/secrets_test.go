@@ -45,6 +45,22 @@ type leak struct {
 	looked int            // bytes
 }
 
+// newLeak looks for secrets, and for the proofs that parrots were sent.
+func newLeak(t *testing.T, parrots []*parrot, secrets []string) *leak {
+	l := &leak{T: t, found: map[string]int{}, proofs: func() (all []string) {
+		for _, p := range parrots {
+			p.mu.Lock()
+			all = append(all, p.proofs...)
+			p.mu.Unlock()
+		}
+		return all
+	}}
+	for _, secret := range secrets {
+		l.forms = append(l.forms, formsOf(secret))
+	}
+	return l
+}
+
 // look fails the test where a text tells a secret.
 func (l *leak) look(where, text string) {
 	l.mu.Lock()
@@ -118,17 +134,7 @@ func TestNoSecretComesOut(t *testing.T) {
 			parrots = append(parrots, newParrot(t, protocol, mechanism))
 		}
 	}
-	l := &leak{T: t, found: map[string]int{}, proofs: func() (all []string) {
-		for _, p := range parrots {
-			p.mu.Lock()
-			all = append(all, p.proofs...)
-			p.mu.Unlock()
-		}
-		return all
-	}}
-	for _, secret := range secretsOfPeople {
-		l.forms = append(l.forms, formsOf(secret))
-	}
+	l := newLeak(t, parrots, secretsOfPeople)
 	i := install(t, "--log-level", "debug")
 	l.testDrafts(i, parrots)
 	boxes := l.connectAll(i, parrots)

@@ -22,13 +22,14 @@ type serveCmd struct {
 	findFlags
 	Listen         string        `help:"Where pages and API answer." placeholder:"HOST:PORT" default:"127.0.0.1:8025"`
 	PublicURL      string        `help:"The address under which people reach this server." placeholder:"URL"`
-	Proxy          []string      `help:"A reverse proxy in front, or a network of them, that is believed where requests come from (X-Forwarded-For)." placeholder:"ADDRESS"`
+	Proxy          []string      `help:"A reverse proxy in front, or a network of them, that is believed where requests come from, and where they were sent to (X-Forwarded-For, -Host and -Proto)." placeholder:"ADDRESS"`
 	TLSCert        string        `help:"Certificate for HTTPS, PEM." type:"existingfile" placeholder:"FILE"`
 	TLSKey         string        `help:"Its key, PEM." type:"existingfile" placeholder:"FILE"`
 	AllowPlaintext bool          `help:"Allow mail servers without encryption on other computers."`
 	MaxMessage     int64         `help:"The largest message that is brought in, in MB." default:"256"`
 	MinFree        int64         `help:"No mail is read while less than this is free on the disk of the data directory, in MB; 0: the disk may become full." default:"512"`
 	CommandTimeout time.Duration `help:"How long a mail server may keep silent while an answer is due." default:"30s"`
+	HeartbeatURL   string        `help:"An address that is asked for once a minute while all is well, so that a watcher elsewhere notices a dead process." placeholder:"URL"`
 	NodeTimeout    time.Duration `help:"How long a node that shares the database may be silent before others take its mailboxes." default:"6s"`
 	LogLevel       slog.Level    `help:"debug, info, warn or error." default:"info"`
 }
@@ -49,6 +50,9 @@ func (c *serveCmd) serve(ctx context.Context, t terminal, step func(string)) (er
 	if err != nil {
 		return err
 	}
+	if err := heartbeatAddress(c.HeartbeatURL); err != nil {
+		return err
+	}
 	log := newLog(t.Err, c.LogLevel)
 	o := c.options(log)
 	o.Step = step
@@ -59,7 +63,8 @@ func (c *serveCmd) serve(ctx context.Context, t terminal, step func(string)) (er
 	defer func() { err = errors.Join(err, in.Close()) }()
 	p := &process{
 		In: in, Alone: c.Database == "", PublicURL: c.PublicURL, Proxies: trusted, AllowPlaintext: c.AllowPlaintext, Finder: c.finder(),
-		MaxMessage: c.MaxMessage << 20, MinFree: c.MinFree << 20, CommandTimeout: c.CommandTimeout, DeadAfter: c.NodeTimeout, Log: log,
+		MaxMessage: c.MaxMessage << 20, MinFree: c.MinFree << 20, CommandTimeout: c.CommandTimeout, DeadAfter: c.NodeTimeout,
+		HeartbeatURL: postroom.Hide(c.HeartbeatURL), Base: base{Fixed: c.PublicURL, Proxies: trusted}, Log: log,
 	}
 	if p.Node, err = nodeName(c.Data); err != nil {
 		return err
@@ -96,12 +101,13 @@ func (p *process) listen(c *serveCmd) error {
 			Err:         err,
 		}
 	}
+	scheme := "http"
+	if p.Certificate != nil {
+		scheme = "https"
+	}
+	p.Base.Own, p.Base.IsOpen = openable(scheme, p.Listener.Addr()), isUnspecified(p.Listener.Addr())
 	if p.PublicURL == "" {
-		scheme := "http"
-		if p.Certificate != nil {
-			scheme = "https"
-		}
-		p.PublicURL = openable(scheme, p.Listener.Addr())
+		p.PublicURL = p.Base.Own
 	}
 	return nil
 }

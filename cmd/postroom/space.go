@@ -66,6 +66,24 @@ func (f *floor) hold() *postroom.Fault {
 	return f.held
 }
 
+// warn says that mail is not read for lack of room, or will not be before long: less
+// than twice of what must be free is; nil: there is enough.
+func (f *floor) warn() *postroom.Fault {
+	if held := f.hold(); held != nil {
+		return held
+	}
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if !f.space.Known || f.space.FreeBytes >= 2*f.MinBytes {
+		return nil
+	}
+	return &postroom.Fault{
+		Kind: postroom.NeedsRepair, Class: postroom.Unknown, FixBy: postroom.FixByAppAdmin,
+		Explanation: "The disk that holds Postroom's data is running low.",
+		Remedy:      fmt.Sprintf("Make room on it: %s are free, and below %s no more mail is brought in.", sizeWords(f.space.FreeBytes), sizeWords(f.MinBytes)),
+	}
+}
+
 func (f *floor) judge(now time.Time) *postroom.Fault {
 	needed := f.MinBytes
 	if f.held != nil {

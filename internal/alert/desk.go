@@ -44,6 +44,8 @@ type Desk struct {
 
 	watch watch // of the goroutine that looks
 
+	relayWait time.Duration // how long the relay may take for one letter; 0: a minute
+
 	mu    sync.Mutex
 	post  chan struct{} // nudges whoever sends; made by the first who needs it
 	rests rests

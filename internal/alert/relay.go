@@ -168,7 +168,11 @@ func (d *Desk) sendByRelay(ctx context.Context, k keptRelay, l mime.Letter) (smt
 			}
 		}
 	}
-	ctx, cancel := context.WithTimeout(ctx, relayTimeout)
+	limit := d.relayWait
+	if limit == 0 {
+		limit = relayTimeout
+	}
+	ctx, cancel := context.WithTimeout(ctx, limit)
 	defer cancel()
 	fate, err := handOver(ctx, k.server(), password, l)
 	return fate, explainRelay(fate, k, password, err)

@@ -174,3 +174,47 @@ func TestAMendedOAuthAppIsTriedAtOnce(t *testing.T) {
 		}
 	})
 }
+
+func TestWhetherAStatedEndMovesIsSeen(t *testing.T) {
+	eachDatabase(t, func(t *testing.T, db *DB) {
+		ctx := t.Context()
+		app, err := db.AddOAuthApp(ctx, postroom.OAuthApp{Name: "A", Provider: "generic", Kind: postroom.AppSignIn}, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		now := time.Date(2026, 11, 21, 12, 0, 0, 0, time.UTC)
+		m := addMailbox(t, db, postroom.Mailbox{Address: "a@one.example"})
+		g := adoptFor(t, db, app.ID, m.ID, now)
+		seen := func(ends time.Time) GrantAhead {
+			t.Helper()
+			k, err := db.Grant(ctx, g)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if _, ok, err := db.LeaseGrant(ctx, Lease{Grant: g, Holder: "h", Answers: k.Answers, For: time.Minute}); err != nil || !ok {
+				t.Fatalf("LeaseGrant = %v, %v", ok, err)
+			}
+			if ok, err := db.RecordRefresh(ctx, g, "h", Refreshed{SealedTokens: SealedTokens{Refresh: []byte("r")}, At: now, RefreshExpires: ends}); err != nil || !ok {
+				t.Fatalf("RecordRefresh = %v, %v", ok, err)
+			}
+			all, err := db.GrantsAhead(ctx)
+			if err != nil || len(all) != 1 || all[0].Mailbox != m.ID || all[0].App != app.ID || !all[0].HasRefresh || !all[0].Refreshed.Equal(now) || !all[0].SignedInAt.Equal(now) {
+				t.Fatalf("GrantsAhead = %+v, %v", all, err)
+			}
+			return all[0]
+		}
+		day := now.AddDate(0, 0, 30)
+		if a := seen(day); !a.Ends.Equal(day) || a.Moves || a.Firm {
+			t.Errorf("said for the first time: %+v", a)
+		}
+		if a := seen(day.Add(3 * time.Second)); !a.Firm || a.Moves {
+			t.Errorf("said again: %+v, want firm", a)
+		}
+		if a := seen(day.Add(time.Hour)); a.Firm || !a.Moves {
+			t.Errorf("put off: %+v, want moving", a)
+		}
+		if a := seen(time.Time{}); !a.Moves {
+			t.Errorf("not said: %+v, want as before", a)
+		}
+	})
+}

@@ -66,6 +66,8 @@ const recordRefresh = `
 	update oauth_grant
 	set sealed_refresh = $3, sealed_former = $4, sealed_access = $5, scopes = $6, refreshed_at = $7, access_expires_at = $8,
 	    refresh_expires_at = case when cast($9 as bigint) is not null or $10 then cast($9 as bigint) else refresh_expires_at end,
+	    refresh_moves = case when cast($9 as bigint) is null then refresh_moves when refresh_expires_at is null then null
+	        else cast($9 as bigint) > refresh_expires_at + 60000000 end,
 	    former_at = case when $10 then cast($7 as bigint) else former_at end,
 	    failures = 0, next_try_at = $12, fault = $11, failed_at = case when cast($11 as text) is null then null else cast($7 as bigint) end,
 	    answers = answers + 1, lease_holder = '', lease_until = null, asked_at = null, lost_at = null

@@ -36,6 +36,7 @@ create table oauth_grant (
 	sealed_access      bytea,
 	access_expires_at  bigint,
 	refresh_expires_at bigint,
+	refresh_moves      boolean,                    -- refreshing puts that off; null: nobody has seen it yet
 	refreshed_at       bigint,
 	used_at            bigint,
 	failures           bigint not null default 0,

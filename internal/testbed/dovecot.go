@@ -19,14 +19,23 @@ type DovecotOptions struct {
 	Users      map[string]string // name to password
 	RequireTLS bool              // refuses a login before TLS, and says LOGINDISABLED
 	Mechanisms string            // of SASL; empty: "plain login scram-sha-256"
-	Extra      string            // further lines of dovecot.conf
+	// Tokens is where access tokens are looked up (RFC 7662): an address with the client
+	// id and secret before the host. Then XOAUTH2 and OAUTHBEARER are mechanisms too.
+	// Empty: nowhere.
+	Tokens string
+	// Relay has the server take mail from its users as well, and hand it over there by
+	// SMTP: "user:password@host:port". Empty: it takes none.
+	Relay string
+	Extra string // further lines of dovecot.conf
 }
 
 // A DovecotServer is a Dovecot of one test: IMAP and POP3 on loopback, plain with
-// STARTTLS and with TLS from the first byte, for 200 users and more at once.
+// STARTTLS and with TLS from the first byte, for 200 users and more at once. With a
+// relay, submission likewise.
 type DovecotServer struct {
 	Host                                     string // a loopback address; the certificate also names localhost
 	IMAPPort, IMAPSPort, POP3Port, POP3SPort int
+	SubmissionPort, SubmissionsPort          int    // 0: there is none
 	CAPEM                                    string // the authority that signed its certificate
 
 	maildirs
@@ -39,6 +48,9 @@ type DovecotServer struct {
 func Dovecot(t testing.TB, o DovecotOptions) *DovecotServer {
 	t.Helper()
 	Need(t, NeedDovecot)
+	if o.Relay != "" {
+		Need(t, NeedSubmission)
+	}
 	account, err := serverAccount()
 	if err != nil {
 		t.Fatal(err)
@@ -76,11 +88,15 @@ func Dovecot(t testing.TB, o DovecotOptions) *DovecotServer {
 		d.AddUser(user, password)
 	}
 	for range 3 { // somebody may take a port before Dovecot does
-		ports, err := freePorts(4)
+		ports, err := freePorts(6)
 		if err != nil {
 			t.Fatal(err)
 		}
 		d.IMAPPort, d.IMAPSPort, d.POP3Port, d.POP3SPort = ports[0], ports[1], ports[2], ports[3]
+		if o.Relay != "" {
+			d.SubmissionPort, d.SubmissionsPort = ports[4], ports[5]
+		}
+		d.write("oauth2.conf", d.lookup(o))
 		d.write("dovecot.conf", d.configuration(o))
 		if err = d.start(); err == nil {
 			return d
@@ -131,7 +147,11 @@ func (d *DovecotServer) start() error {
 }
 
 func (d *DovecotServer) greets() error {
-	return greet(d.Host, []int{d.IMAPPort, d.POP3Port}, []int{d.IMAPSPort, d.POP3SPort})
+	plain, encrypted := []int{d.IMAPPort, d.POP3Port}, []int{d.IMAPSPort, d.POP3SPort}
+	if d.SubmissionPort != 0 {
+		plain, encrypted = append(plain, d.SubmissionPort), append(encrypted, d.SubmissionsPort)
+	}
+	return greet(d.Host, plain, encrypted)
 }
 
 // AddUser adds a user, or gives one a new password. The server needs no restart.

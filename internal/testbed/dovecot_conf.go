@@ -2,6 +2,7 @@ package testbed
 
 import (
 	"fmt"
+	"net/url"
 	"strings"
 )
 
@@ -13,6 +14,14 @@ func (d *DovecotServer) configuration(o DovecotOptions) []byte {
 	if o.Mechanisms != "" {
 		mechanisms = o.Mechanisms
 	}
+	more := o.Extra
+	if o.Tokens != "" {
+		mechanisms += " xoauth2 oauthbearer"
+		more = tokensConf + more
+	}
+	if o.Relay != "" {
+		more = submissionConf + more
+	}
 	if o.RequireTLS {
 		tls, onlySafe = "required", "yes"
 	}
@@ -21,8 +30,9 @@ func (d *DovecotServer) configuration(o DovecotOptions) []byte {
 		"UID", fmt.Sprint(d.account.uid), "GID", fmt.Sprint(d.account.gid),
 		"IMAP_PORT", fmt.Sprint(d.IMAPPort), "IMAPS_PORT", fmt.Sprint(d.IMAPSPort),
 		"POP3_PORT", fmt.Sprint(d.POP3Port), "POP3S_PORT", fmt.Sprint(d.POP3SPort),
-		"MECHANISMS", mechanisms, "TLS", tls, "HOST", d.Host, "ONLY_SAFE", onlySafe,
-	).Replace(dovecotConf) + o.Extra + "\n")
+		"SUBMISSION_PORT", fmt.Sprint(d.SubmissionPort), "SUBMISSIONS_PORT", fmt.Sprint(d.SubmissionsPort),
+		"RELAY", d.relay(o), "MECHANISMS", mechanisms, "TLS", tls, "HOST", d.Host, "ONLY_SAFE", onlySafe,
+	).Replace(dovecotConf+more) + "\n")
 }
 
 // mailbox_idle_check_interval stands in for inotify, of which Linux gives a user
@@ -115,3 +125,59 @@ service ipc {
   chroot =
 }
 `
+
+// tokensConf comes before the passwords, which are not asked about tokens.
+const tokensConf = `
+passdb {
+  driver = oauth2
+  mechanisms = xoauth2 oauthbearer
+  args = DIR/oauth2.conf
+}
+`
+
+// submissionConf has the server take mail and hand it over.
+const submissionConf = `
+protocols = imap pop3 submission
+hostname = localhost
+RELAY
+service submission-login {
+  chroot =
+  service_count = 0
+  process_min_avail = 1
+  inet_listener submission {
+    port = SUBMISSION_PORT
+  }
+  inet_listener submissions {
+    port = SUBMISSIONS_PORT
+    ssl = yes
+  }
+}
+`
+
+// lookup returns the settings for tokens. Whose a token is has to be the user that
+// signs in, letter by letter.
+func (d *DovecotServer) lookup(o DovecotOptions) []byte {
+	return fmt.Appendf(nil, `introspection_url = %s
+introspection_mode = post
+force_introspection = yes
+username_attribute = username
+username_format = %%u
+active_attribute = active
+active_value = true
+timeout_msecs = 5000
+`, o.Tokens)
+}
+
+// relay returns the settings for where mail is handed over.
+func (d *DovecotServer) relay(o DovecotOptions) string {
+	if o.Relay == "" {
+		return ""
+	}
+	to, err := url.Parse("smtp://" + o.Relay)
+	if err != nil || to.Port() == "" {
+		d.t.Fatalf("%q is no relay: %v", o.Relay, err)
+	}
+	password, _ := to.User.Password()
+	return fmt.Sprintf("submission_relay_host = %s\nsubmission_relay_port = %s\nsubmission_relay_user = %s\nsubmission_relay_password = %s",
+		to.Hostname(), to.Port(), to.User.Username(), password)
+}

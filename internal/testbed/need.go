@@ -3,9 +3,9 @@
 // What it starts belongs to the test that asked for it, or to the test process;
 // it ends with that, however that ends. It works for root, when the servers run
 // as a user without rights, and for everybody else. On Debian the packages are
-// dovecot-imapd, dovecot-pop3d, postgresql, chromium and nodejs. Courier and Cyrus are
-// unpacked by scripts/test-needs, because they cannot be installed beside Dovecot;
-// Courier needs root to start, for chroot.
+// dovecot-imapd, dovecot-pop3d, dovecot-submissiond, postgresql, chromium and nodejs.
+// Courier and Cyrus are unpacked by scripts/test-needs, because they cannot be installed
+// beside Dovecot; Courier needs root to start, for chroot.
 package testbed
 
 import (
@@ -17,12 +17,13 @@ import (
 
 // The programs that tests can ask for with Need.
 const (
-	NeedPostgres = "postgresql"
-	NeedDovecot  = "dovecot"
-	NeedCourier  = "courier"
-	NeedCyrus    = "cyrus"
-	NeedChromium = "chromium"
-	NeedOpenID   = "openid" // an OpenID provider written by others, which runs on Node.js
+	NeedPostgres   = "postgresql"
+	NeedDovecot    = "dovecot"
+	NeedSubmission = "dovecot-submission"
+	NeedCourier    = "courier"
+	NeedCyrus      = "cyrus"
+	NeedChromium   = "chromium"
+	NeedOpenID     = "openid" // an OpenID provider written by others, which runs on Node.js
 )
 
 // Need skips a test that cannot run here: in short mode, or because what is not
@@ -66,6 +67,8 @@ func programs(what string) []string {
 		return []string{"initdb", "postgres"}
 	case NeedDovecot:
 		return []string{"dovecot", "doveadm"}
+	case NeedSubmission:
+		return []string{"dovecot", "submission-login"}
 	case NeedCourier:
 		return []string{beside + "/courier/unpacked", asRoot, "chroot"}
 	case NeedCyrus:
@@ -98,6 +101,7 @@ func locate(name string) string {
 	}
 	for _, place := range []string{
 		"/usr/sbin", "/usr/local/sbin", "/opt/homebrew/bin", "/opt/homebrew/sbin",
+		"/usr/lib/dovecot", "/usr/libexec/dovecot", "/opt/homebrew/opt/dovecot/libexec/dovecot",
 		"/usr/lib/postgresql/*/bin", "/usr/pgsql-*/bin", "/opt/homebrew/opt/postgresql*/bin",
 	} {
 		found, _ := filepath.Glob(filepath.Join(place, name)) // the patterns are well formed

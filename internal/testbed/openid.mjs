@@ -20,6 +20,7 @@ const provider = new Provider(ISSUER, {
   },
   pkce: { required: () => true, methods: ['S256'] },
   rotateRefreshToken: true,
+  extraTokenClaims: (ctx, token) => ({ username: token.accountId }),
   ttl: { AccessToken: Number(ACCESS_SECONDS) },
   findAccount: (ctx, id) => ({ accountId: id, claims: () => ({ sub: id, email: id, email_verified: true }) }),
 });

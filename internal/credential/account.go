@@ -56,6 +56,9 @@ func relate(provider string, m postroom.Mailbox, a, was postroom.Account) relati
 	return accountOther
 }
 
+// recentMode stands before a user name of Gmail's POP3 that several programs use.
+const recentMode = "recent:"
+
 // namesOf are the addresses under which somebody may sign in for a mailbox.
 func namesOf(m postroom.Mailbox) []string {
 	names := []string{m.Address}
@@ -64,7 +67,7 @@ func namesOf(m postroom.Mailbox) []string {
 		users = append(users, m.Outgoing.Username)
 	}
 	for _, user := range users {
-		user = strings.TrimPrefix(user, "recent:") // Gmail's POP3 for several programs
+		user = strings.TrimPrefix(user, recentMode)
 		if strings.Contains(user, "@") && !slices.Contains(names, user) {
 			names = append(names, user)
 		}

@@ -151,7 +151,7 @@ func (d *Desk) partiesOf(ctx context.Context, k store.KeptSignIn) (m postroom.Ma
 // refuseOrLeave ends a sign-in for a Fault that does not pass; else it is tried again.
 func (d *Desk) refuseOrLeave(ctx context.Context, k store.KeptSignIn, err error) error {
 	f, ok := postroom.FaultOf(err)
-	if !ok || f.Kind == postroom.Delayed || f.Kind == postroom.Internal {
+	if !ok || passes(f) {
 		return err
 	}
 	return d.refuse(ctx, k, f, nil)

@@ -52,6 +52,8 @@ type ListedLink struct {
 	Address, Name string
 	State         postroom.MailboxState
 	AskedBy       string // name; empty: a program, or somebody who is gone
+	// SignedIn: somebody has signed in for the mailbox since, by this link or otherwise.
+	SignedIn bool
 }
 
 // LinkState is what a link is good for.

@@ -79,17 +79,32 @@ func (d *Desk) claim(ctx context.Context, places int) ([]store.KeptSignIn, error
 
 // lookAfter carries one sign-in on. What goes wrong is tried again once the claim is over.
 func (d *Desk) lookAfter(ctx context.Context, k store.KeptSignIn) {
-	ctx, cancel := context.WithTimeout(ctx, proveLasts)
+	limited, cancel := context.WithTimeout(ctx, proveLasts)
 	defer cancel()
 	var err error
 	if k.Step == postroom.SignInProposed {
-		err = d.prove(ctx, k)
+		err = d.prove(limited, k)
 	} else {
-		err = d.poll(ctx, k)
+		err = d.poll(limited, k)
 	}
-	if err != nil && !errors.Is(err, context.Canceled) {
+	if limited.Err() != nil {
+		err = errors.Join(err, d.letGo(ctx, k))
+	}
+	if err != nil && ctx.Err() == nil {
 		d.log().WarnContext(ctx, "a sign-in was not carried on", "mailbox", k.Mailbox, "sign_in", k.ID, "err", err)
 	}
+}
+
+// letGo gives a claim up: because of a stop, and whoever begins next goes on at once; or
+// because it took too long, and it is tried later.
+func (d *Desk) letGo(ctx context.Context, k store.KeptSignIn) error {
+	stopped := ctx.Err() != nil
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), commitTimeout)
+	defer cancel()
+	if !stopped && k.Step == postroom.SignInProposed {
+		return ifMoved(d.Store.PutOffSignIn(ctx, k.ID, tookTooLong(), nil, d.now().Add(provePause.After(k.Tries+1))))
+	}
+	return ifMoved(d.Store.UnclaimSignIn(ctx, k.ID, k.NextTryAt, d.now()))
 }
 
 // sweep ends what has become old.
@@ -116,7 +131,7 @@ func (d *Desk) prove(ctx context.Context, k store.KeptSignIn) error {
 	token, err := d.Keeper.TokenOf(ctx, k.Grant)
 	if err != nil {
 		f, ok := postroom.FaultOf(err)
-		if !ok {
+		if !ok || ctx.Err() != nil {
 			return err
 		}
 		return d.unproven(ctx, k, m, Proof{Fault: f})
@@ -172,7 +187,7 @@ func (d *Desk) attempt(ctx context.Context, k store.KeptSignIn, m postroom.Mailb
 		if i == 0 {
 			firstOne = proof
 		}
-		if ctx.Err() != nil || proof.Fault == nil || proof.Fault.Kind == postroom.Delayed {
+		if ctx.Err() != nil || proof.Fault == nil || passes(proof.Fault) {
 			return attempt{}, proof, nil
 		}
 	}
@@ -187,7 +202,7 @@ func (d *Desk) unproven(ctx context.Context, k store.KeptSignIn, m postroom.Mail
 	if f == nil {
 		f = refusedWith("The mailbox did not open with this sign-in.", "Look at the steps of the test, and sign in again.")
 	}
-	if f.Kind != postroom.Delayed {
+	if !passes(f) {
 		return d.refuse(ctx, k, f, p.Report)
 	}
 	open, err := d.opensOtherwise(ctx, m)
@@ -201,6 +216,15 @@ func (d *Desk) unproven(ctx context.Context, k store.KeptSignIn, m postroom.Mail
 	}
 	next := d.now().Add(provePause.AfterAsked(k.Tries+1, f.RetryAfter))
 	return ifMoved(d.Store.PutOffSignIn(ctx, k.ID, f, p.Report, next))
+}
+
+// passes says whether something goes right by itself at another time.
+func passes(f *postroom.Fault) bool {
+	switch f.Kind {
+	case postroom.Delayed, postroom.TooMany, postroom.Internal:
+		return true
+	}
+	return false
 }
 
 // opensOtherwise says whether something opens the mailbox, or may: only then it is worth

@@ -194,3 +194,23 @@ func TestRunProvesWhatIsProposedAtOnceAndAfterARestart(t *testing.T) {
 	stop()
 	running.Wait()
 }
+
+func TestAStopGivesUpWhatIsUnderWayAndTheNextProcessGoesOn(t *testing.T) {
+	t.Parallel()
+	c := openCounter(t, simulator.GoogleOAuth)
+	s := c.back(c.signIn(c.send(c.begin()), support), support)
+	ctx, stop := context.WithCancel(t.Context())
+	c.proof = func(postroom.Mailbox) *Proof {
+		stop()
+		return delayed()
+	}
+	claimed, err := c.desk.claim(ctx, 1)
+	if err != nil || len(claimed) != 1 {
+		t.Fatalf("claimed are %+v, %v", claimed, err)
+	}
+	c.desk.lookAfter(ctx, claimed[0])
+	c.wantStep(c.signInNow(s.ID), postroom.SignInProposed)
+	c.proof = nil
+	c.work() // at once
+	c.wantStep(c.signInNow(s.ID), postroom.SignInProven)
+}

@@ -10,11 +10,12 @@ import (
 // expected is the account that should sign in: who did last, or else the user name of
 // the mailbox, or its address.
 func expected(m postroom.Mailbox, was postroom.Account) string {
-	if was.Address != "" {
+	user := strings.TrimPrefix(m.Incoming.Username, recentMode)
+	switch {
+	case was.Address != "":
 		return was.Address
-	}
-	if names := namesOf(m); len(names) > 1 {
-		return names[1]
+	case strings.Contains(user, "@"):
+		return user
 	}
 	return m.Address
 }

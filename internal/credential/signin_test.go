@@ -9,6 +9,7 @@ import (
 
 	"github.com/postroom/postroom"
 	"github.com/postroom/postroom/internal/simulator"
+	"github.com/postroom/postroom/internal/store"
 )
 
 func TestSomebodySignsInAndTheMailboxOpens(t *testing.T) {
@@ -356,4 +357,73 @@ func TestOldSignInsAreForgotten(t *testing.T) {
 	if c.kept().Grant == 0 {
 		t.Error("what opens the mailbox was forgotten too")
 	}
+}
+
+func TestAnAnswerToAnotherSignInIsKnownByItsNonce(t *testing.T) {
+	bothKinds(t, func(c *counter) {
+		b := c.begin()
+		p := c.signIn(c.send(b), support)
+		k, err := c.desk.Store.SignIn(c.Context(), b.SignIn.ID)
+		if err != nil {
+			c.Fatal(err)
+		}
+		said, err := c.desk.open(k)
+		if err != nil {
+			c.Fatal(err)
+		}
+		c.secrets = append(c.secrets, said.Nonce, said.Verifier)
+		said.Nonce = "of another one"
+		sealed, err := c.desk.seal(k.ID, said)
+		if err != nil {
+			c.Fatal(err)
+		}
+		err = c.desk.Store.SendSignIn(c.Context(), k.ID, k.Step, store.Sending{
+			State: hashOf(p.back.Get("state")), Browser: [32]byte(k.BrowserHash), RedirectURL: k.RedirectURL, Scopes: k.Scopes, Sealed: sealed, Expires: k.ExpiresAt,
+		})
+		if err != nil {
+			c.Fatal(err)
+		}
+		s := c.back(p, support)
+		c.wantStep(s, postroom.SignInRefused, "does not belong to this sign-in")
+	})
+}
+
+func TestWhatAnAdministratorMustAllowIsSaidWithTheLink(t *testing.T) {
+	t.Parallel()
+	c := openCounter(t, simulator.MicrosoftOAuth)
+	c.oauth.RequireAdminConsent(true)
+	p := c.enter(c.send(c.begin()), "password", pass)
+	s := c.back(c.enter(p, "do", "decline"), support) // "Return to the application"
+	c.wantStep(s, postroom.SignInRefused)
+	c.clock.pass(time.Minute)
+
+	back, err := c.desk.Return(t.Context(), url.Values{"admin_consent": {"True"}, "tenant": {simulator.OAuthTenant}, "state": {"of a link"}})
+	if err != nil || !back.Allowed || back.Tenant != simulator.OAuthTenant {
+		t.Errorf("an administrator comes back to %+v, %v", back, err)
+	}
+	c.nothingLeaked()
+}
+
+func TestTheEndOfAGrantInTestingIsKnown(t *testing.T) {
+	t.Parallel()
+	c := openCounter(t, simulator.GoogleOAuth)
+	c.oauth.SetTesting(true)
+	s := c.whole(support)
+	c.wantStep(s, postroom.SignInProven)
+	if ends := c.grant(s.Grant).RefreshExpiresAt; ends.Sub(c.clock.now()).Round(time.Hour) != 7*24*time.Hour {
+		t.Errorf("it ends at %v, it is %v", ends, c.clock.now())
+	}
+}
+
+func TestNobodyBeginsSignInsWithoutEnd(t *testing.T) {
+	t.Parallel()
+	c := openCounter(t, simulator.GoogleOAuth)
+	for range 100 {
+		c.begin()
+	}
+	_, err := c.desk.Begin(t.Context(), appAdmin, c.mailbox.ID, c.app.ID)
+	c.wantFault(err, postroom.TooMany, "ten minutes")
+	c.clock.pass(SignInLasts)
+	c.sweep()
+	c.begin()
 }

@@ -68,6 +68,13 @@ func removed() *postroom.Fault {
 	return refusedWith("The mailbox was removed while somebody signed in for it.", "Add the mailbox again if it is still wanted; it keeps its mail and its position.")
 }
 
+func tookTooLong() *postroom.Fault {
+	return &postroom.Fault{
+		Kind: postroom.Delayed, Class: postroom.Timeout, FixBy: postroom.FixByWaiting,
+		Explanation: "Trying the mailbox took too long.", Remedy: "Nothing needs to be done: it is tried again by itself.",
+	}
+}
+
 // called is the provider as a sentence names it.
 func called(provider string) string {
 	if provider == "" {

@@ -89,6 +89,11 @@ const (
 	returning id`
 
 	sealSignIn = `update sign_in set sealed = $2 where id = $1`
+
+	openSignIns = `select count(*) from sign_in where mailbox = $1 and ended_at is null`
+	// maxSignIns is how many sign-ins of one mailbox may be on their way. Whoever has a
+	// link may begin any number.
+	maxSignIns = 100
 )
 
 // AddSignIn keeps a sign-in that begins, and what the mailbox is doing then.
@@ -105,6 +110,9 @@ func (db *DB) AddSignIn(ctx context.Context, n NewSignIn) (postroom.SignIn, erro
 		case err != nil:
 			return fmt.Errorf("begin a sign-in for mailbox %s: %w", s.Mailbox, err)
 		}
+		if err := t.mayBegin(s.Mailbox); err != nil {
+			return err
+		}
 		err := t.row(insertSignIn, n.Start[:], int64(s.Mailbox), int64(s.App), nullID(s.Link), string(s.Way), nullID(s.By), string(scopes),
 			sql.NullString{String: n.Device, Valid: n.Device != ""}, string(s.Step), string(s.WasState), s.Again, int64(s.After),
 			nullMicros(n.NextTryAt), micros(s.CreatedAt), micros(s.ExpiresAt)).Scan(&s.ID)
@@ -118,6 +126,22 @@ func (db *DB) AddSignIn(ctx context.Context, n NewSignIn) (postroom.SignIn, erro
 		return wrapSignIn("begin", s.ID, t.exec(sealSignIn, int64(s.ID), sealed))
 	})
 	return s, err
+}
+
+// mayBegin is a fault of kind TooMany where too many sign-ins of a mailbox are on their way.
+func (t *tx) mayBegin(id postroom.MailboxID) error {
+	var open int
+	if err := t.row(openSignIns, int64(id)).Scan(&open); err != nil {
+		return fmt.Errorf("count sign-ins of mailbox %s: %w", id, err)
+	}
+	if open < maxSignIns {
+		return nil
+	}
+	return &postroom.Fault{
+		Kind: postroom.TooMany, Class: postroom.RateLimited, FixBy: postroom.FixByWaiting,
+		Explanation: "Too many sign-ins for this mailbox have been begun, and none of them finished.",
+		Remedy:      "Wait ten minutes, and begin once more.", RetryAfter: 10 * time.Minute,
+	}
 }
 
 func wrapSignIn(what string, id postroom.SignInID, err error) error {

@@ -109,7 +109,7 @@ func foundLink(r row) (KeptLink, error) {
 // A LinkFilter says which links to list.
 type LinkFilter struct {
 	Mailbox postroom.MailboxID // 0: all
-	Open    bool               // only those by which somebody may still sign in
+	Open    bool               // only those by which somebody may, and should, still sign in
 	Now     time.Time
 	Limit   int    // 0: 50; at most 500
 	Cursor  string // where the list before ended
@@ -121,14 +121,18 @@ type LinkLine struct {
 	Address, Name string
 	State         postroom.MailboxState
 	AskedBy       string // name; empty: a program, or somebody who is gone
+	// SignedIn: somebody has signed in for the mailbox since, by this link or otherwise.
+	SignedIn bool
 }
 
+const signedInSince = `exists (select 1 from oauth_grant g where g.mailbox = l.mailbox and g.adopted_at >= l.created_at)`
+
 const listSignInLinks = `
-	select ` + linkColumns + `, m.address, m.name, m.state, coalesce(u.name, '')
+	select ` + linkColumns + `, m.address, m.name, m.state, coalesce(u.name, ''), ` + signedInSince + `
 	from sign_in_link l join mailbox m on m.id = l.mailbox left join app_user u on u.id = l.asked_by
 	where m.deleted_at is null
 	  and (cast($1 as bigint) = 0 or l.mailbox = cast($1 as bigint))
-	  and (not $2 or l.used_at is null and l.revoked_at is null and l.expires_at > $3)
+	  and (not $2 or l.used_at is null and l.revoked_at is null and l.expires_at > $3 and not ` + signedInSince + `)
 	  and (cast($4 as bigint) = 0 or l.id < cast($4 as bigint))
 	order by l.id desc
 	limit $5`
@@ -147,7 +151,7 @@ func (db *DB) SignInLinks(ctx context.Context, f LinkFilter) (list []LinkLine, n
 	limit := pageSize(f.Limit)
 	rows, err := db.query(ctx, listSignInLinks, int64(f.Mailbox), f.Open, micros(f.Now), after, limit+1)
 	list, err = collect(rows, err, func(r *sql.Rows) (l LinkLine, err error) {
-		k, err := scanLink(r.Scan, &l.Address, &l.Name, &l.State, &l.AskedBy)
+		k, err := scanLink(r.Scan, &l.Address, &l.Name, &l.State, &l.AskedBy, &l.SignedIn)
 		l.SignInLink = k.SignInLink
 		return l, err
 	})

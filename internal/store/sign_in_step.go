@@ -206,7 +206,7 @@ const (
 	update sign_in set device = $2, next_try_at = $3
 	where id = $1 and step = 'sent' and way = 'device' and ended_at is null`
 
-	reportSignIn = `update sign_in set report = $2 where id = $1 and step = 'proposed' and ended_at is null`
+	unclaimSignIn = `update sign_in set next_try_at = $3 where id = $1 and next_try_at = $2 and ended_at is null`
 )
 
 // PutOffSignIn notes that a proposal could not be proven now, why, and when it is tried
@@ -220,7 +220,7 @@ func (db *DB) PollSignIn(ctx context.Context, id postroom.SignInID, device strin
 	return db.moveSignIn(ctx, "poll", id, pollSignIn, device, micros(next))
 }
 
-// ReportSignIn keeps the steps of the test of a proposal.
-func (db *DB) ReportSignIn(ctx context.Context, id postroom.SignInID, report []byte) error {
-	return db.moveSignIn(ctx, "report", id, reportSignIn, packReport(report))
+// UnclaimSignIn gives a claim up before it is over, so that the next one who looks takes it.
+func (db *DB) UnclaimSignIn(ctx context.Context, id postroom.SignInID, until, now time.Time) error {
+	return db.moveSignIn(ctx, "give up", id, unclaimSignIn, micros(until), micros(now))
 }

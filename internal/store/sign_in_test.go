@@ -368,6 +368,20 @@ func TestALinkIsUsedWhenItsSignInIsProven(t *testing.T) {
 		if list, _, err = db.SignInLinks(ctx, LinkFilter{Open: true, Now: signInNoon}); err != nil || len(list) != 0 {
 			t.Errorf("open are %+v, %v", list, err)
 		}
+		// Who has signed in otherwise meanwhile need not be reminded.
+		other := g.mailbox("b@example.net")
+		_, err = db.AddSignInLink(ctx, postroom.SignInLink{Mailbox: other, App: g.app, CreatedAt: signInNoon, ExpiresAt: signInNoon.Add(time.Hour)}, secretHash("b"), func(postroom.SignInLinkID) ([]byte, error) { return nil, nil })
+		g.must(err)
+		if list, _, err = db.SignInLinks(ctx, LinkFilter{Open: true, Now: signInNoon}); err != nil || len(list) != 1 || list[0].SignedIn {
+			t.Errorf("open are %+v, %v", list, err)
+		}
+		g.adopt(g.propose(other, "bert"))
+		if list, _, err = db.SignInLinks(ctx, LinkFilter{Open: true, Now: signInNoon}); err != nil || len(list) != 0 {
+			t.Errorf("open are %+v, %v", list, err)
+		}
+		if list, _, err = db.SignInLinks(ctx, LinkFilter{Mailbox: other, Now: signInNoon}); err != nil || len(list) != 1 || !list[0].SignedIn {
+			t.Errorf("the list is %+v, %v", list, err)
+		}
 		_, err = db.AddSignInLink(ctx, postroom.SignInLink{Mailbox: 999, App: g.app, CreatedAt: signInNoon, ExpiresAt: signInNoon}, secretHash("none"), func(postroom.SignInLinkID) ([]byte, error) { return nil, nil })
 		if postroom.KindOf(err) != postroom.NotFound {
 			t.Errorf("a link for no mailbox: %v", err)

@@ -1,7 +1,9 @@
 package credential
 
 import (
+	"cmp"
 	"context"
+	"slices"
 	"time"
 
 	"github.com/postroom/postroom"
@@ -16,7 +18,109 @@ type Forecast struct {
 	Now     func() time.Time // nil: time.Now
 }
 
-// Ahead lists what is known to end, the soonest first.
+// Ahead lists what is known to end, the soonest first. What it learns from that, it
+// writes down: an app whose grants end after seven days is in testing.
 func (f *Forecast) Ahead(ctx context.Context) ([]postroom.Expiry, error) {
-	return nil, nil
+	now := time.Now()
+	if f.Now != nil {
+		now = f.Now()
+	}
+	s := sky{now: now, presets: f.Presets}
+	apps, err := f.Store.OAuthApps(ctx)
+	if err != nil {
+		return nil, err
+	}
+	for _, k := range apps {
+		s.apps = append(s.apps, k.OAuthApp)
+	}
+	if s.grants, err = f.Store.GrantsAhead(ctx); err != nil {
+		return nil, err
+	}
+	if s.mailboxes, err = f.Store.Reader().Openings(ctx); err != nil {
+		return nil, err
+	}
+	for _, id := range s.inTesting() {
+		if err := f.Store.MarkAppTesting(ctx, id); err != nil {
+			return nil, err
+		}
+	}
+	return s.ahead(), nil
+}
+
+// A sky is what a forecast is made from.
+type sky struct {
+	now       time.Time
+	presets   *provider.Presets
+	apps      []postroom.OAuthApp
+	grants    []store.GrantAhead
+	mailboxes []store.Opening
+}
+
+// inTesting finds the apps that turn out to be in testing, and notes it in the sky too.
+func (s *sky) inTesting() (found []postroom.OAuthAppID) {
+	for i := range s.apps {
+		app := &s.apps[i]
+		if app.IsTesting || !isGoogle(app.Provider) || app.Kind != postroom.AppSignIn {
+			continue
+		}
+		if slices.ContainsFunc(s.grants, func(g store.GrantAhead) bool { return g.App == app.ID && showsTesting(g, *app) }) {
+			app.IsTesting = true
+			found = append(found, app.ID)
+		}
+	}
+	return found
+}
+
+// showsTesting says whether a grant of Google's shows that its app is in testing: it was
+// given for seven days, or died after seven. What was given before somebody changed the
+// registration tells nothing of how the app is now.
+func showsTesting(g store.GrantAhead, app postroom.OAuthApp) bool {
+	const early, late = 10 * time.Minute, 3 * time.Hour // clocks differ, and a refresh comes once an hour
+	isSeven := func(d time.Duration) bool { return d > testingLasts-early && d < testingLasts+late }
+	switch {
+	case g.SignedInAt.Before(app.UpdatedAt):
+		return false
+	case !g.Ends.IsZero() && !g.Moves && isSeven(g.Ends.Sub(g.SignedInAt)):
+		return true
+	}
+	return g.Fault != nil && g.Fault.Kind == postroom.NeedsSignIn && g.Fault.Class == postroom.TokenRevoked &&
+		isSeven(g.FailedAt.Sub(g.SignedInAt)) && !g.Refreshed.IsZero() && g.Refreshed.Sub(g.SignedInAt) < testingLasts+early
+}
+
+// ahead lists what ends after now, the soonest first.
+func (s *sky) ahead() []postroom.Expiry {
+	byApp := map[postroom.OAuthAppID][]store.GrantAhead{}
+	for _, g := range s.grants {
+		byApp[g.App] = append(byApp[g.App], g)
+	}
+	var all []postroom.Expiry
+	for _, app := range s.apps {
+		all = append(all, s.secretOf(app, byApp[app.ID])...)
+		all = append(all, s.grantsOf(app, byApp[app.ID])...)
+	}
+	all = append(all, s.idle(byApp)...)
+	all = append(all, s.announced()...)
+	all = slices.DeleteFunc(all, func(e postroom.Expiry) bool { return !e.At.After(s.now) })
+	slices.SortStableFunc(all, func(x, y postroom.Expiry) int {
+		return cmp.Or(x.At.Compare(y.At), cmp.Compare(x.Key, y.Key))
+	})
+	return all
+}
+
+// preset is the provider of a registration; nil: a generic one.
+func (s *sky) preset(app postroom.OAuthApp) *provider.Preset {
+	preset, ok := s.presets.ByID(app.Provider)
+	if !ok {
+		return nil
+	}
+	return preset
+}
+
+func mailboxesOf(grants []store.GrantAhead) []postroom.MailboxID {
+	ids := make([]postroom.MailboxID, 0, len(grants))
+	for _, g := range grants {
+		ids = append(ids, g.Mailbox)
+	}
+	slices.Sort(ids)
+	return ids
 }

@@ -119,11 +119,7 @@ func (s *signedIn) add(address string) postroom.Mailbox {
 // propose keeps what the owner of the account has allowed just now.
 func (s *signedIn) propose(m postroom.Mailbox) postroom.GrantID {
 	s.Helper()
-	refresh, ok := s.provider.Allow(ana, clientID, s.scope)
-	if !ok {
-		s.Fatal("the provider does not know the account")
-	}
-	given, err := s.keeper.Client.Refresh(s.Context(), s.app.OAuth, postroom.Hide(refresh), nil)
+	given, err := s.keeper.Client.Refresh(s.Context(), s.app.OAuth, s.allowed(), nil)
 	if err != nil {
 		s.Fatal(err)
 	}

@@ -21,6 +21,7 @@ type figures struct {
 	settled  *prometheus.CounterVec
 	faults   *prometheus.CounterVec
 	unknown  *prometheus.CounterVec
+	lost     prometheus.Counter
 }
 
 func newFigures(db *store.DB) *figures {
@@ -39,8 +40,11 @@ func newFigures(db *store.DB) *figures {
 		unknown: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "postroom_unknown_replies_total", Help: "Answers of servers that nobody could explain, by protocol and step.",
 		}, []string{"protocol", "phase"}),
+		lost: prometheus.NewCounter(prometheus.CounterOpts{
+			Name: "postroom_sign_in_answers_lost_total", Help: "Renewals of a sign-in whose answer was lost, because a process ended before it was recorded.",
+		}),
 	}
-	f.registry.MustRegister(f.noticed, f.settled, f.faults, f.unknown, &census{db: db, reader: db.Reader()},
+	f.registry.MustRegister(f.noticed, f.settled, f.faults, f.unknown, f.lost, &census{db: db, reader: db.Reader()},
 		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	return f
 }

@@ -107,6 +107,7 @@ func (p *process) run(ctx context.Context) (err error) {
 	figures := newFigures(db)
 	figures.registry.MustRegister(p.floor)
 	p.unknown.Counted = figures.unknownReply
+	p.keeper.Interrupted = figures.lost.Inc
 	fleet := p.fleet(node, figures)
 	p.mailboxes.Aside = fleet.Aside
 	pipeline := &intake.Pipeline{Ledger: db, Node: node, Nudge: p.arrived, IsOwn: p.alerts.IsOwn, Log: p.Log, Filed: func(filed store.Filed) {

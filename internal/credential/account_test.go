@@ -79,6 +79,17 @@ func TestTheWrongAccountIsRefusedWhereItCannotOpenTheMailbox(t *testing.T) {
 	s = c.back(c.signIn(c.send(b), support), support)
 	c.work()
 	c.wantStep(c.signInNow(s.ID), postroom.SignInProven)
+	// Also where the right one has allowed it before, and gets nothing to stay signed in
+	// with unless it is asked for.
+	c.newBrowser()
+	s = c.whole(far)
+	c.wantStep(s, postroom.SignInRefused, far)
+	if b, err = c.desk.AgainByID(t.Context(), appAdmin, s.ID); err != nil {
+		t.Fatal(err)
+	}
+	s = c.back(c.signIn(c.send(b), support), support)
+	c.work()
+	c.wantStep(c.signInNow(s.ID), postroom.SignInProven)
 	c.nothingLeaked()
 }
 

@@ -13,8 +13,10 @@ import (
 )
 
 const (
-	// SignInLasts is how long somebody may take for a sign-in with a browser.
-	SignInLasts = 10 * time.Minute
+	// SignInLasts is how long somebody may take until they open the start of a sign-in, and
+	// then at the provider; maxSignInLasts how long in all, however often they open it.
+	SignInLasts    = 10 * time.Minute
+	maxSignInLasts = 30 * time.Minute
 
 	// exchangeLasts is how long the answer of a browser that came back may take, and
 	// exchangeLost after what time nobody is at it any more.
@@ -167,6 +169,9 @@ func (d *Desk) Send(ctx context.Context, start, base string) (Sent, error) {
 	if err != nil {
 		return Sent{}, err
 	}
+	if k.ExpiresAt = d.now().Add(SignInLasts); k.ExpiresAt.After(k.CreatedAt.Add(maxSignInLasts)) {
+		k.ExpiresAt = k.CreatedAt.Add(maxSignInLasts)
+	}
 	random, _ := newSecret()
 	browser := start + "." + random
 	address, err := d.sendOff(ctx, k, reg, d.redirectURL(reg, base), said.Prompt, hashOf(browser))
@@ -199,11 +204,7 @@ func (d *Desk) sendOff(ctx context.Context, k store.KeptSignIn, reg Registration
 	}
 	scopes := reg.OAuth.ScopesFor(uses...)
 	reg.OAuth.RedirectURL = redirect
-	ask := oauth.Ask{Scopes: scopes, LoginHint: expected(m, was), Prompt: prompt}
-	if prompt == "" {
-		ask.Prompt = usualPrompt(reg, scopes)
-	}
-	b, err := reg.OAuth.Begin(ask)
+	b, err := reg.OAuth.Begin(oauth.Ask{Scopes: scopes, LoginHint: expected(m, was), Prompt: promptOf(reg, scopes, prompt)})
 	if err != nil {
 		return "", d.explain(err, situation(reg, m))
 	}

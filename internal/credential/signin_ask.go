@@ -56,13 +56,18 @@ func contains(all []string, one string) bool {
 	return false
 }
 
-// usualPrompt: who asks for offline access by OpenID has to ask for consent (Core section
-// 11). Microsoft does not want that, and the presets say what they need.
-func usualPrompt(reg Registration, scopes []string) string {
-	if isMicrosoft(reg.Provider) || reg.OAuth.ExtraParams["prompt"] != "" || !contains(scopes, "offline_access") {
-		return ""
+// promptOf is what the provider is asked to show: what somebody wants, or what the
+// registration says. Who asks for offline access by OpenID has to ask for consent (Core
+// section 11); Microsoft does not want that.
+func promptOf(reg Registration, scopes []string, wanted string) string {
+	usual := reg.OAuth.ExtraParams["prompt"]
+	switch {
+	case wanted != "":
+		return wanted
+	case usual == "" && !isMicrosoft(reg.Provider) && contains(scopes, "offline_access"):
+		return "consent"
 	}
-	return "consent"
+	return usual
 }
 
 func situation(reg Registration, m postroom.Mailbox) Situation {

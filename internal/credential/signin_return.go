@@ -132,7 +132,7 @@ func (d *Desk) finish(ctx context.Context, k store.KeptSignIn, r oauth.Return, s
 		return "", d.refuseFor(ctx, k, err, situation(reg, m))
 	}
 	d.step("exchanged")
-	if g.RefreshToken.IsEmpty() && !strings.Contains(said.Prompt+reg.OAuth.ExtraParams["prompt"]+usualPrompt(reg, k.Scopes), "consent") {
+	if g.RefreshToken.IsEmpty() && !strings.Contains(promptOf(reg, k.Scopes, said.Prompt), "consent") {
 		// It comes with the first consent only, at some.
 		if address, err := d.sendOff(ctx, k, reg, k.RedirectURL, "consent", browser); err == nil {
 			return address, nil

@@ -116,6 +116,7 @@ func TestAStateWorksOnceInTheBrowserThatWasSentAndForTenMinutes(t *testing.T) {
 		c.wantStep(c.back(p, support), postroom.SignInProven)
 
 		late := c.begin()
+		c.clock.pass(SignInLasts - time.Second)
 		p = c.signIn(c.send(late), support)
 		c.clock.pass(SignInLasts)
 		c.wantStep(c.back(p, support), postroom.SignInRefused, "within its time")
@@ -123,6 +124,21 @@ func TestAStateWorksOnceInTheBrowserThatWasSentAndForTenMinutes(t *testing.T) {
 			c.Errorf("the start of a sign-in that has ended leads to %+v, %v", sent, err)
 		}
 	})
+}
+
+func TestAStartThatIsOpenedAgainAndAgainEndsAllTheSame(t *testing.T) {
+	t.Parallel()
+	c := openCounter(t, simulator.GoogleOAuth)
+	b := c.begin()
+	for range 4 {
+		c.send(b)
+		c.clock.pass(SignInLasts - time.Minute)
+	}
+	sent, err := c.desk.Send(t.Context(), startOf(b), here)
+	if err != nil || sent.Address != "" {
+		t.Errorf("after 36 minutes it leads to %+v, %v", sent, err)
+	}
+	c.wantStep(c.signInNow(b.SignIn.ID), postroom.SignInRefused)
 }
 
 func TestOpeningTheStartAgainBeginsAnew(t *testing.T) {

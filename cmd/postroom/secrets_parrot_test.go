@@ -182,7 +182,7 @@ func (c *chatter) exchange(mechanism, first, prompt string) (lines []string, ok 
 	}
 	if mechanism == "XOAUTH2" || mechanism == "OAUTHBEARER" {
 		lines = c.tell(userOfToken(decode(first)), first, decode(first), "")
-		if ok && !c.enter { // why it is refused, which the client confirms (RFC 7628 section 3.2.3)
+		if ok && !c.enter && !c.busy { // why it is refused, which the client confirms (RFC 7628 section 3.2.3)
 			_, ok = ask(fmt.Sprintf(`{"status":"401","schemes":"bearer","scope":%q}`, c.heardBefore()))
 		}
 		return lines, ok

@@ -107,6 +107,9 @@ func formsOf(secret string) map[string]string {
 		coded := b64(strings.Repeat("\x00", before) + secret)
 		forms[fmt.Sprintf("in base64 after %d bytes", before)] = coded[(before*8+5)/6 : (before+len(secret))*8/6]
 	}
+	if len(runes) > 100 {
+		forms["by a piece from its middle"] = string(runes[len(runes)/2-20 : len(runes)/2+20])
+	}
 	for name, form := range forms {
 		forms[name] = strings.ToLower(form)
 	}
@@ -298,7 +301,7 @@ func (l *leak) answer(client *http.Client, r *http.Request) string {
 	}
 	defer answer.Body.Close()
 	text, err := io.ReadAll(answer.Body)
-	if err != nil || answer.StatusCode >= http.StatusInternalServerError {
+	if err != nil || answer.StatusCode == http.StatusInternalServerError {
 		l.Errorf("%s %s: %s, %v: %.300s", r.Method, r.URL.Path, answer.Status, err, text)
 	}
 	return string(text)

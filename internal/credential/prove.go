@@ -144,7 +144,7 @@ func (d *Desk) prove(ctx context.Context, k store.KeptSignIn) error {
 	if !proof.OK {
 		return d.unproven(ctx, k, m, proof)
 	}
-	return d.adopt(ctx, k, how, proof.Report)
+	return d.adopt(ctx, k, store.Adoption{Incoming: how.incoming, Outgoing: how.outgoing, Report: proof.Report})
 }
 
 // hasLater says whether a later sign-in opens the mailbox already.
@@ -210,7 +210,7 @@ func (d *Desk) unproven(ctx context.Context, k store.KeptSignIn, m postroom.Mail
 	case err != nil:
 		return err
 	case !open && k.Answer == "":
-		return d.adopt(ctx, k, attempt{}, p.Report)
+		return d.adopt(ctx, k, store.Adoption{Untried: true, Report: p.Report})
 	case d.now().Sub(k.CreatedAt) >= proveFor:
 		return d.refuse(ctx, k, f, p.Report)
 	}
@@ -244,10 +244,11 @@ func (d *Desk) opensOtherwise(ctx context.Context, m postroom.Mailbox) (bool, er
 }
 
 // adopt makes what was proposed what opens the mailbox.
-func (d *Desk) adopt(ctx context.Context, k store.KeptSignIn, how attempt, report []byte) error {
+func (d *Desk) adopt(ctx context.Context, k store.KeptSignIn, a store.Adoption) error {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), commitTimeout)
 	defer cancel()
-	err := d.Store.AdoptGrant(ctx, store.Adoption{Grant: k.Grant, SignIn: k.ID, Report: report, Incoming: how.incoming, Outgoing: how.outgoing})
+	a.Grant, a.SignIn = k.Grant, k.ID
+	err := d.Store.AdoptGrant(ctx, a)
 	if postroom.KindOf(err) == postroom.Conflict {
 		return d.refuse(ctx, k, superseded(), nil)
 	}

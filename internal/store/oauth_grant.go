@@ -130,7 +130,7 @@ func scanGrant(scan func(...any) error, more ...any) (k KeptGrant, err error) {
 	g.HasRefresh, g.Fault = k.Refresh != nil, unpackFault(fault)
 	k.FormerAt = fromMicros(former)
 	k.FailedAt, k.LostAt, k.LeaseUntil, k.Now = fromMicros(failed), fromMicros(lost), fromMicros(lease), at(now)
-	k.HasWorked = !g.AdoptedAt.IsZero()
+	k.HasWorked = !g.UsedAt.IsZero()
 	return k, nil
 }
 

@@ -16,6 +16,8 @@ type Adoption struct {
 	Report []byte            // JSON: the steps of the test that proved it; nil: none
 	// Incoming and Outgoing are who signs in to the servers from now on; empty: as before.
 	Incoming, Outgoing string
+	// Untried: the mailbox could not be opened with it yet, for a reason that passes.
+	Untried bool
 }
 
 const (
@@ -23,11 +25,10 @@ const (
 	select mailbox from oauth_grant
 	where id = $1 and ended_at is null and adopted_at is null /*pg for update */`
 
-	adoptGrant = `update oauth_grant set adopted_at = $2, used_at = $2 where id = $1`
+	adoptGrant = `update oauth_grant set adopted_at = $2, used_at = $3 where id = $1`
 
-	// The mailbox was opened with it a moment ago.
 	adoptCredential = `
-	insert into credential (mailbox, kind, sealed, oauth_grant, worked_at, created_at) values ($1, 'oauth', $2, $3, $4, $4)
+	insert into credential (mailbox, kind, sealed, oauth_grant, worked_at, created_at) values ($1, 'oauth', $2, $3, $4, $5)
 	on conflict (mailbox) do update
 	set kind = excluded.kind, sealed = excluded.sealed, oauth_grant = excluded.oauth_grant,
 	    worked_at = excluded.worked_at, created_at = excluded.created_at`
@@ -76,13 +77,17 @@ func (db *DB) AdoptGrant(ctx context.Context, a Adoption) error {
 }
 
 func (t *tx) adopt(id postroom.MailboxID, a Adoption, now time.Time) error {
-	if err := t.exec(adoptGrant, int64(a.Grant), micros(now)); err != nil {
+	opened := now // a moment ago
+	if a.Untried {
+		opened = time.Time{}
+	}
+	if err := t.exec(adoptGrant, int64(a.Grant), micros(now), nullMicros(opened)); err != nil {
 		return err
 	}
 	if err := t.endAdopted(id); err != nil {
 		return err
 	}
-	if err := t.exec(adoptCredential, int64(id), []byte{}, int64(a.Grant), micros(now)); err != nil {
+	if err := t.exec(adoptCredential, int64(id), []byte{}, int64(a.Grant), nullMicros(opened), micros(now)); err != nil {
 		return err
 	}
 	if err := t.exec(reopenMailbox, micros(now), int64(id)); err != nil {

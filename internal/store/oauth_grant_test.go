@@ -110,6 +110,12 @@ func TestAGrantOpensItsMailboxOnceItIsAdopted(t *testing.T) {
 		if err := db.AdoptGrant(ctx, Adoption{Grant: id}); postroom.KindOf(err) != postroom.Conflict {
 			t.Errorf("adopted twice: %v", err)
 		}
+		untried := g.propose(m, "ben")
+		g.must(db.AdoptGrant(ctx, Adoption{Grant: untried, Untried: true}))
+		if c, err := db.Credential(ctx, m); err != nil || c.Grant != untried || !c.WorkedAt.IsZero() || !g.grant(untried).UsedAt.IsZero() {
+			t.Errorf("what was not tried yet has worked: %+v, %v", c, err)
+		}
+		id = untried
 		// A form that says "oauth" again changes nothing.
 		g.must(db.SaveCredential(ctx, m, NewCredential{Kind: postroom.CredentialOAuth}))
 		if c, err := db.Credential(ctx, m); err != nil || c.Grant != id {

@@ -261,3 +261,29 @@ func TestTroubleThatPassesAsksNobodyToSignIn(t *testing.T) {
 		t.Errorf("that the sign-in is lost was noticed after %v", took)
 	}
 }
+
+// A mail server that takes nobody's token is in trouble itself, also where it answers as
+// if each mailbox were at fault.
+func TestAServerThatRefusesEveryTokenIsDelayed(t *testing.T) {
+	t.Parallel()
+	eachProvider(t, time.Hour, func(s *tokenScene) {
+		boxes := []postroom.MailboxID{s.add(s.mailbox())}
+		for n := range 3 {
+			m := s.mailbox()
+			m.Address = fmt.Sprintf("m%d.%s", n, m.Address)
+			boxes = append(boxes, s.add(m))
+		}
+		s.run()
+		for _, id := range boxes {
+			s.becomes(id, postroom.MailboxActive)
+		}
+		s.server.SetFaults("", simulator.Faults{RefuseLogin: "NO AUTHENTICATE failed."})
+		s.server.Disconnect(simUser)
+		for _, id := range boxes {
+			s.until("the server is said to be in trouble", func() bool {
+				m := s.kept(id)
+				return m.State == postroom.MailboxDelayed && m.Fault != nil && strings.Contains(m.Fault.Explanation, "has refused the sign-ins of")
+			})
+		}
+	})
+}

@@ -92,16 +92,23 @@ const noticed = 200 * time.Millisecond
 
 // isRefusedPassword says whether a fault is that of a password which the server
 // took before, and refuses with no better reason than that it is wrong; or of a token
-// that is as good as any, which a provider has just given.
+// that its provider has just given.
 func (r *reader) isRefusedPassword(fault *postroom.Fault) bool {
-	if fault == nil || fault.Kind != postroom.NeedsSignIn || !r.login.HasWorked || r.failures >= maxServerTries {
+	if fault == nil || !r.login.HasWorked || r.failures >= maxServerTries {
 		return false
 	}
+	if r.login.isOAuth() {
+		return r.isTheirs && isRefusalOfToken(fault)
+	}
+	return fault.Kind == postroom.NeedsSignIn && (fault.Class == postroom.BadCredentials || fault.Class == postroom.Unknown)
+}
+
+// isRefusalOfToken says whether a mail server may say this of any token. Microsoft has
+// one answer to all that can be wrong.
+func isRefusalOfToken(fault *postroom.Fault) bool {
 	switch fault.Class {
-	case postroom.BadCredentials, postroom.Unknown:
-		return !r.login.isOAuth() || r.isTheirs
-	case postroom.TokenExpired:
-		return r.login.isOAuth() && r.isTheirs
+	case postroom.BadCredentials, postroom.TokenExpired, postroom.TokenRevoked, postroom.Unknown, postroom.IMAPDisabled, postroom.POPDisabled:
+		return fault.Kind == postroom.NeedsSignIn || fault.Kind == postroom.NeedsRepair
 	}
 	return false
 }
@@ -109,7 +116,7 @@ func (r *reader) isRefusedPassword(fault *postroom.Fault) bool {
 // weighAgain records that a password refused a moment ago was refused for the
 // server's sake, where that has turned out since.
 func (r *reader) weighAgain(ctx context.Context) {
-	if r.m.State != postroom.MailboxNeedsSignIn || !r.isRefusedPassword(r.m.Fault) {
+	if r.m.State != postroom.MailboxNeedsSignIn && r.m.State != postroom.MailboxNeedsRepair || !r.isRefusedPassword(r.m.Fault) {
 		return
 	}
 	many, trouble := r.fleet.servers.inTrouble(r.server(), time.Now())

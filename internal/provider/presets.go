@@ -28,6 +28,9 @@ type Presets struct {
 
 	readTerms sync.Once
 	terms     []Term
+
+	readAppGuides sync.Once
+	appGuides     []appGuideText
 }
 
 // All returns every provider, in the file's order.

@@ -158,6 +158,20 @@ func TestAProviderWithoutAPlaceForItKeepsNothingOfOurs(t *testing.T) {
 	}
 }
 
+func TestWithoutItsRegistrationNothingCanBeGivenBack(t *testing.T) {
+	s := startKept(t, simulator.OAuthOptions{}, openStore(t))
+	g := s.grant()
+	s.must(s.store.DeleteMailbox(t.Context(), s.mailbox.ID, false))
+	s.keeper.Registration = func(context.Context, postroom.OAuthAppID) (Registration, error) {
+		return Registration{}, &postroom.Fault{Kind: postroom.NotFound}
+	}
+	s.clock.pass(time.Minute)
+	s.turn(s.keeper)
+	if kept, err := s.store.Grant(t.Context(), g.ID); err != nil || kept.Revocation != postroom.RevocationFailed || kept.Refresh != nil {
+		t.Errorf("the grant is %q, %v", kept.Revocation, err)
+	}
+}
+
 func TestRunEndsWhenItIsToldTo(t *testing.T) {
 	s := startKept(t, simulator.OAuthOptions{}, openStore(t))
 	s.clock.pass(7 * 24 * time.Hour)

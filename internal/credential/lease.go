@@ -4,12 +4,12 @@ import (
 	"context"
 	"crypto/rand"
 	"log/slog"
-	mathrand "math/rand/v2"
 	"sync"
 	"time"
 
 	"github.com/postroom/postroom"
 	"github.com/postroom/postroom/internal/oauth"
+	"github.com/postroom/postroom/internal/work"
 )
 
 // waitsFor is how long somebody waits for an answer that another process has asked
@@ -26,7 +26,8 @@ type need struct {
 // asks the provider once at most.
 func (k *Keeper) fresh(ctx context.Context, id postroom.GrantID, n need) (Token, error) {
 	patience, hasAsked := time.Now().Add(waitsFor), false
-	for wait := 4 * time.Millisecond; ; wait = min(2*wait, 250*time.Millisecond) {
+	looks := work.Delay{First: 4 * time.Millisecond, Max: 250 * time.Millisecond, Jitter: 0.5}
+	for look := 1; ; look++ {
 		g, err := k.Store.Grant(ctx, id)
 		if err != nil {
 			return Token{}, err
@@ -56,7 +57,7 @@ func (k *Keeper) fresh(ctx context.Context, id postroom.GrantID, n need) (Token,
 		if hasAsked {
 			continue
 		}
-		if err := pause(ctx, wait); err != nil {
+		if err := pause(ctx, looks.After(look)); err != nil {
 			return k.orElse(h, err)
 		}
 	}
@@ -130,9 +131,9 @@ func (k *Keeper) renewAlone(ctx context.Context, h holding) (asked bool, err err
 	return k.renew(ctx, h)
 }
 
-// pause waits, for about d, and less if ctx ends.
+// pause waits for d, and less if ctx ends.
 func pause(ctx context.Context, d time.Duration) error {
-	t := time.NewTimer(d/2 + mathrand.N(d/2+1))
+	t := time.NewTimer(d)
 	defer t.Stop()
 	select {
 	case <-t.C:

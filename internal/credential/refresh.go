@@ -121,8 +121,9 @@ func (k *Keeper) ask(ctx context.Context, a asking) (given oauth.Grant, former p
 		return given, refresh, err
 	}
 	k.log().InfoContext(ctx, "a new refresh token is refused: the one before is tried", "mailbox", a.Mailbox, "grant", a.ID)
-	if again, second := k.client().Refresh(ctx, a.app.OAuth, before, nil); second == nil {
-		return again, before, nil
+	again, second := k.client().Refresh(ctx, a.app.OAuth, before, nil)
+	if second == nil || !isEnded(second) { // where it could not be asked about, nothing is decided yet
+		return again, before, second
 	}
 	return given, refresh, err
 }
@@ -231,11 +232,7 @@ func (k *Keeper) settle(ctx context.Context, commit func(context.Context) error)
 		if !store.IsTrouble(err) {
 			return err
 		}
-		t := time.NewTimer(work.Delay{First: 100 * time.Millisecond, Max: 2 * time.Second}.After(try))
-		select {
-		case <-t.C:
-		case <-ctx.Done():
-			t.Stop()
+		if pause(ctx, work.Delay{First: 100 * time.Millisecond, Max: 2 * time.Second}.After(try)) != nil {
 			return err
 		}
 	}

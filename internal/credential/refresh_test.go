@@ -341,6 +341,13 @@ func TestANewRefreshTokenThatIsRefusedGivesWayToTheOneBefore(t *testing.T) {
 	}
 	s.replaceRefresh(g, sealed.Refresh)
 	s.clock.pass(time.Hour)
+	// While the one before cannot be asked about, nothing is decided.
+	s.provider.SetFaults(simulator.OAuthFaults{Status: 400, Body: `{"error":"invalid_grant"}`, Times: 1}, simulator.OAuthFaults{Status: 503})
+	if _, err := s.keeper.Token(t.Context(), s.mailbox.ID); postroom.KindOf(err) != postroom.Delayed {
+		t.Fatalf("Token = %v, want a delay", err)
+	}
+	s.provider.SetFaults()
+	s.clock.pass(time.Minute)
 	s.wantToken(s.keeper)
 	s.clock.pass(time.Hour)
 	s.wantToken(s.keeper)

@@ -54,7 +54,7 @@ func (k *Keeper) giveBack(ctx context.Context, id postroom.GrantID) (tried bool,
 	case err == nil:
 	case errors.Is(err, oauth.ErrNotOffered):
 		outcome = postroom.RevocationAbsent
-	case errors.Is(err, errNothingToRevoke):
+	case errors.Is(err, errNothingToRevoke), postroom.KindOf(err) == postroom.NotFound: // or the registration is gone
 		outcome = postroom.RevocationFailed
 	case now.Sub(g.EndedAt) >= revokeWithin:
 		k.log().WarnContext(ctx, "a sign-in could not be given back to its provider", "mailbox", g.Mailbox, "grant", id, "err", err)

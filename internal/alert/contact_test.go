@@ -90,14 +90,15 @@ func TestSomebodyIsAlwaysTold(t *testing.T) {
 	p := newPlace(t, sqlite(t))
 	p.mailbox("sales")
 	support := p.mailbox("support")
-	for email, role := range map[string]postroom.Role{"root@example.org": postroom.RoleAdmin, "agent@example.org": postroom.RoleAgent, "gone@example.org": postroom.RoleAdmin} {
-		id, err := p.Store.CreateUser(t.Context(), postroom.User{Email: email, Role: role, CreatedAt: p.clock}, "")
+	var last postroom.UserID
+	for _, u := range []postroom.User{{Email: "root@example.org", Role: postroom.RoleAdmin}, {Email: "agent@example.org", Role: postroom.RoleAgent}, {Email: "gone@example.org", Role: postroom.RoleAdmin}} {
+		var err error
+		u.CreatedAt = p.clock
+		last, err = p.Store.CreateUser(t.Context(), u, "")
 		p.must(err)
-		if email == "gone@example.org" {
-			_, err = p.Store.DisableUser(t.Context(), id, p.clock)
-			p.must(err)
-		}
 	}
+	_, err := p.Store.DisableUser(t.Context(), last, p.clock)
+	p.must(err)
 	for _, test := range []struct {
 		contact, want []string
 		warning       string

@@ -276,6 +276,58 @@ func TestOwnersAreToldOfTheirOwnMailboxes(t *testing.T) {
 	p.wantPost("all are mended", 3)
 }
 
+func TestTroubleThatComesBackWithinMinutesIsTheSame(t *testing.T) {
+	for name, fault := range map[string]*postroom.Fault{"of its own": lost(), "of many": expired()} {
+		t.Run(name, func(t *testing.T) {
+			p := newPlace(t, sqlite(t))
+			p.mailbox("sales")
+			id := p.mailbox("support")
+			p.trouble(fault, id)
+			p.pass(settled)
+			p.wantPost("it begins", 1)
+			first := p.wantAlert("it begins")
+			p.pass(5 * time.Hour)
+			for range 3 {
+				p.mend(id)
+				p.wantPost("it is over", 0)
+				p.pass(calm / 2)
+				p.wantPost("for five minutes", 0)
+				p.trouble(fault, id)
+				p.wantPost("it is back", 0)
+				p.pass(settled)
+				p.wantPost("it stays", 0)
+				if a := p.wantAlert("it is back"); a.ID != first.ID {
+					t.Errorf("another alert, %s after %s", a.ID, first.ID)
+				}
+			}
+			p.mend(id)
+			p.wantPost("it is over", 0)
+			p.pass(calm)
+			p.wantPost("for long enough", 1)
+		})
+	}
+}
+
+func TestDelaysAreLeftAloneWhileThereIsNoRoom(t *testing.T) {
+	p := newPlace(t, sqlite(t))
+	p.mailbox("sales")
+	id := p.mailbox("support")
+	p.trouble(down("imap.support.example.net"), id)
+	p.pass(2 * time.Hour)
+	p.wantPost("the server is down", 1)
+	full := &postroom.Fault{Kind: postroom.Delayed, FixBy: postroom.FixByAppAdmin, Explanation: "Only 100 MB are free.", Remedy: "Make room."}
+	p.Space = func() *postroom.Fault { return full }
+	p.trouble(full, id)
+	p.look()
+	p.pass(settled)
+	p.wantPost("the disk is full", 1)
+	p.pass(5 * time.Hour)
+	p.wantPost("nothing is said of the server", 0)
+	if n := len(p.alerts()); n != 2 {
+		t.Errorf("%d alerts, want the server and the disk", n)
+	}
+}
+
 func TestLackOfRoomIsOneAlert(t *testing.T) {
 	p := newPlace(t, sqlite(t))
 	p.mailbox("sales")
@@ -306,11 +358,14 @@ func TestLackOfRoomIsOneAlert(t *testing.T) {
 
 func TestMailSetAsideIsTold(t *testing.T) {
 	p := newPlace(t, sqlite(t))
-	p.mailbox("sales")
 	id := p.mailbox("support")
+	p.mailbox("sales")
 	p.arrive(id, 1, postroom.ArrivalQuarantined)
 	letters := p.wantPost("one is set aside", 1)
 	p.wantWords(letters[0], "1 mail of support is set aside", "/mailboxes/"+id.String()+"/ledger")
+	if from := letters[0].From.Address; from != "sales@example.net" {
+		t.Errorf("it left by %s, want a mailbox that it is not about", from)
+	}
 	p.arrive(id, 1, postroom.ArrivalQuarantined)
 	p.wantPost("another", 0)
 	if a := p.wantAlert("two"); a.Kind != postroom.AlertQuarantined || a.Title != "2 mails of support are set aside" {

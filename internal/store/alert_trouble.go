@@ -40,6 +40,7 @@ const troubledMailboxes = `
 // TroubledMailboxes lists the mailboxes that need somebody: those whose sign-in is lost,
 // those that need repair, and those that have been delayed since before an instant.
 func (db *DB) TroubledMailboxes(ctx context.Context, delayedSince time.Time) ([]TroubledMailbox, error) {
+	faults := make(map[string]postroom.Fault) // what breaks many breaks them in the same words
 	rows, err := db.query(ctx, troubledMailboxes, micros(delayedSince), int64(maxTroubled))
 	list, err := collect(rows, err, func(rows *sql.Rows) (t TroubledMailbox, err error) {
 		var since int64
@@ -58,8 +59,10 @@ func (db *DB) TroubledMailboxes(ctx context.Context, delayedSince time.Time) ([]
 			return t, fmt.Errorf("read settings of mailbox %s: %w", t.ID, err)
 		}
 		t.Since, t.Host = at(since), s.Incoming.Host
-		if f := unpackFault(fault); f != nil {
-			t.Fault = *f
+		known := false
+		if t.Fault, known = faults[fault.String]; !known {
+			t.Fault = *unpackFault(fault)
+			faults[fault.String] = t.Fault
 		}
 		return t, nil
 	})

@@ -38,6 +38,10 @@ func newCredentials(in *installation, x mailbox.Explainer, base, node string, lo
 func (c credentials) desk(in *installation, x mailbox.Explainer) *mailbox.Desk {
 	return &mailbox.Desk{
 		Store: in.DB, Seal: c.keeper.Seal, Open: c.keeper.Open, SealOutgoing: c.keeper.SealOutgoing, OpenOutgoing: c.keeper.OpenOutgoing,
+		Renew: func(ctx context.Context, id postroom.MailboxID, refused postroom.Secret) (postroom.Secret, error) {
+			token, err := c.keeper.Renew(ctx, id, refused)
+			return token.Access, err
+		},
 		Prefer: c.keeper.Prefer, PreferOutgoing: c.keeper.PreferOutgoing, Tester: mailbox.Tester{Explainer: x},
 	}
 }

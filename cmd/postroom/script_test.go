@@ -22,6 +22,7 @@ import (
 
 	"github.com/postroom/postroom"
 	"github.com/postroom/postroom/internal/api"
+	"github.com/postroom/postroom/internal/mail"
 	"github.com/postroom/postroom/internal/simulator"
 )
 
@@ -38,6 +39,9 @@ func TestMain(m *testing.M) {
 //	mailserver pop3 USER PASSWORD   the same mail by POP3 too; sets $POP3
 //	mailserver smtp USER PASSWORD   and a server that mail is sent by; sets $SMTP
 //	mailserver tls USER PASSWORD    another provider, all of it behind TLS; sets $IMAPS, $SMTPS, and $CA, the file with its authority
+//	oauthserver SECRET              an OAuth server for $IMAP, after serve, with the app postroom; sets $ISSUER
+//	consent USER PASSWORD           open the address that was printed last as that owner, and allow everything
+//	takeback USER                   the owner takes back what was allowed
 //	mail USER SUBJECT               have a mail arrive; set DATE to have an old one arrive
 //	mails USER COUNT                have generated mails arrive
 //	serve [FLAG…]                   start “postroom serve” on a free port; sets $URL, $ADDRESS, $LINK
@@ -58,19 +62,22 @@ func TestScripts(t *testing.T) {
 			return err
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
-			"mailserver": scripted((*script).mailserver),
-			"mail":       scripted((*script).mail),
-			"mails":      scripted((*script).mails),
-			"serve":      scripted((*script).serve),
-			"stop":       scripted((*script).stop),
-			"kill":       scripted((*script).kill),
-			"await":      scripted((*script).await),
-			"visit":      scripted((*script).visit),
-			"lastline":   scripted((*script).lastline),
-			"fails":      scripted((*script).fails),
-			"mode":       scripted((*script).mode),
-			"sql":        scripted((*script).sql),
-			"api":        askAPI,
+			"mailserver":  scripted((*script).mailserver),
+			"oauthserver": scripted((*script).oauthserver),
+			"consent":     scripted((*script).consent),
+			"takeback":    scripted((*script).takeback),
+			"mail":        scripted((*script).mail),
+			"mails":       scripted((*script).mails),
+			"serve":       scripted((*script).serve),
+			"stop":        scripted((*script).stop),
+			"kill":        scripted((*script).kill),
+			"await":       scripted((*script).await),
+			"visit":       scripted((*script).visit),
+			"lastline":    scripted((*script).lastline),
+			"fails":       scripted((*script).fails),
+			"mode":        scripted((*script).mode),
+			"sql":         scripted((*script).sql),
+			"api":         askAPI,
 		},
 	})
 }
@@ -79,6 +86,7 @@ func TestScripts(t *testing.T) {
 type script struct {
 	provider  *simulator.Server
 	secure    *simulator.Server // all of it behind TLS
+	oauth     *simulator.OAuthServer
 	server    *server
 	jar       http.CookieJar
 	delivered int
@@ -111,7 +119,7 @@ func (s *script) mailserver(ts *testscript.TestScript, args []string) {
 		return
 	}
 	if s.provider == nil {
-		provider, err := simulator.Start(simulator.Options{})
+		provider, err := simulator.Start(simulator.Options{Mechanisms: []string{mail.Plain, mail.XOAuth2}})
 		ts.Check(err)
 		s.provider = provider
 		ts.Defer(func() { ts.Check(provider.Close()) })
@@ -145,6 +153,54 @@ func (s *script) secured(ts *testscript.TestScript) {
 	ts.Setenv("SMTPS", sends.Address())
 	ts.Setenv("CA", ts.MkAbs("ca.pem"))
 	ts.Check(os.WriteFile(ts.Getenv("CA"), []byte(provider.CAPEM), 0o600))
+}
+
+func (s *script) oauthserver(ts *testscript.TestScript, args []string) {
+	arguments(ts, args, "SECRET")
+	server, err := s.provider.StartOAuth(simulator.OAuthOptions{Apps: []simulator.OAuthApp{{
+		ClientID: "postroom", Name: "Postroom", Secret: args[0], RedirectURLs: []string{s.server.url + "/oauth/callback"},
+	}}})
+	ts.Check(err)
+	s.oauth = server
+	ts.Setenv("ISSUER", server.Issuer)
+}
+
+var (
+	printedAddress = regexp.MustCompile(`http://[^\s"]+/(oauth/start|link)/[^\s"]+`)
+	startOfSignIn  = regexp.MustCompile(`/oauth/start/[^\s"]+`)
+)
+
+func (s *script) consent(ts *testscript.TestScript, args []string) {
+	arguments(ts, args, "USER", "PASSWORD")
+	address := printedAddress.FindString(ts.ReadFile("stdout") + ts.ReadFile("stderr"))
+	if address == "" {
+		ts.Fatalf("no address was printed to sign in at")
+	}
+	browser, err := newSurfer()
+	ts.Check(err)
+	ts.Check(browser.open(address))
+	if strings.Contains(address, "/link/") { // who asks is told first
+		_, err := browser.submit()
+		ts.Check(err)
+		on, err := browser.at.Parse(startOfSignIn.FindString(browser.page)) // the page sends browsers on by itself
+		ts.Check(err)
+		ts.Check(browser.open(on.String()))
+	}
+	for range 4 {
+		if strings.HasPrefix(browser.at.String(), s.server.url) {
+			break
+		}
+		_, err := browser.submit("identifier", args[0], "password", args[1], "do", "allow")
+		ts.Check(err)
+	}
+	fmt.Fprintln(ts.Stdout(), browser.page)
+}
+
+func (s *script) takeback(ts *testscript.TestScript, args []string) {
+	arguments(ts, args, "USER")
+	s.oauth.Revoke(args[0], "")
+	s.oauth.EndAccess(args[0])
+	s.provider.CutEnded()
 }
 
 func (s *script) mail(ts *testscript.TestScript, args []string) {

@@ -81,7 +81,7 @@ func isWholePage(r *http.Request) bool {
 // isBusyPage says whether a page is one on which somebody already mends something, so
 // that nothing comes in front of it.
 func isBusyPage(path string) bool {
-	for _, place := range []string{"/alerts", "/settings/apps", "/oauth/", "/link/", "/guides/"} {
+	for _, place := range []string{"/alerts", appsAddress, alertSettingsAddress, "/oauth/", "/link/", "/guides/"} {
 		if strings.HasPrefix(path, place) {
 			return true
 		}
@@ -104,7 +104,10 @@ func (s *Server) careFor(r *http.Request, by visitor) care {
 	}
 	closed := closedBanners(r)
 	c := s.care(by, alerts, closed, !isBusyPage(r.URL.Path))
-	if c.Banner == nil && by.IsAdmin() && !closed[contactKey] && !strings.HasPrefix(r.URL.Path, alertSettingsAddress) {
+	if strings.HasPrefix(r.URL.Path, "/alerts") {
+		c.Banner = nil // the page says it all
+	}
+	if c.Banner == nil && by.IsAdmin() && !closed[contactKey] && !strings.HasPrefix(r.URL.Path, alertSettingsAddress) && !strings.HasPrefix(r.URL.Path, "/alerts") {
 		c.Banner = s.contactNotice(r)
 	}
 	return c

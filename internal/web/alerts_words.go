@@ -14,6 +14,14 @@ func (a alertView) heading() string {
 	return a.Fault.Explanation
 }
 
+// what says above an alert what it is, and of how many mailboxes.
+func (a alertView) what() string {
+	if len(a.Mailboxes) < 2 {
+		return a.Badge.Word
+	}
+	return a.Badge.Word + ": " + a.Count
+}
+
 func (p alertPage) tone() string {
 	if p.Ended != nil {
 		return "good"

@@ -33,9 +33,16 @@ type appRow struct {
 
 // An endView says when something ends.
 type endView struct {
-	Words string // "ends 3 March 2027"; empty: nothing is known of an end
-	Left  string // "in 12 days"; empty: it is far off
+	Words string // the day, or what is known instead
+	Left  string // "in 12 days"; empty: there is no day
 	Tone  string
+}
+
+func (v endView) whole() string {
+	if v.Left == "" {
+		return v.Words
+	}
+	return v.Words + ", " + v.Left
 }
 
 // showApps handles GET /settings/apps.
@@ -106,11 +113,11 @@ func (s *Server) secretEnd(a postroom.OAuthApp) endView {
 	word := secretWord(a.SecretKind)
 	switch {
 	case word == "":
-		return endView{Words: "has no secret"}
-	case a.SecretExpiresAt.IsZero() && a.SecretKind == postroom.AppSecretKeyFile:
-		return endView{Words: "has no end"}
+		return endView{Words: "there is none"}
+	case a.SecretExpiresAt.IsZero() && (a.SecretKind == postroom.AppSecretKeyFile || isGoogle(a.Provider)):
+		return endView{Words: "never by itself"}
 	case a.SecretExpiresAt.IsZero():
-		return endView{Words: "not known when it ends"}
+		return endView{Words: "not known"}
 	}
 	v := endView{Words: dayOf(a.SecretExpiresAt), Left: daysLeft(a.SecretExpiresAt, s.now())}
 	switch left := a.SecretExpiresAt.Sub(s.now()); {

@@ -79,10 +79,7 @@ func takesTenant(p *provider.Preset) bool { return strings.HasPrefix(p.ID, "micr
 
 // kinds are the ways in which a registration at the provider can open mailboxes.
 func (f appForm) kinds() []choice {
-	chosen := f.Values.Get("kind")
-	if chosen == "" {
-		chosen = string(postroom.AppSignIn)
-	}
+	chosen := f.kind()
 	var all []choice
 	add := func(kind postroom.AppKind, word, help string) {
 		all = append(all, choice{Value: string(kind), Word: word, Help: help, Chosen: chosen == string(kind)})
@@ -96,6 +93,17 @@ func (f appForm) kinds() []choice {
 	}
 	return all
 }
+
+// kind is how the registration opens mailboxes.
+func (f appForm) kind() string {
+	if kind := f.Values.Get("kind"); kind != "" {
+		return kind
+	}
+	return string(postroom.AppSignIn)
+}
+
+// isChosen says whether the kind was chosen with the way to register, beside the form.
+func (f appForm) isChosen() bool { return f.ID == "" && f.Guide != nil && len(f.Guide.Ways) > 1 }
 
 // A providerChoice is a provider at which apps can be registered.
 type providerChoice struct {
@@ -119,7 +127,7 @@ func (s *Server) showNewApp(w http.ResponseWriter, r *http.Request, by visitor) 
 		p.Choices, p.Another = s.appProviders(p.Return), newAppAddress(postroom.GenericProvider, p.Return)
 		return s.render(w, r, http.StatusOK, appProvidersView(p))
 	}
-	f, err := s.newAppForm(by, id, url.Values{"kind": {r.FormValue("kind")}}, waiting(r))
+	f, err := s.newAppForm(by, id, url.Values{"kind": {r.FormValue("kind")}, "way": {r.FormValue("way")}}, waiting(r))
 	if err != nil {
 		return err
 	}

@@ -1,6 +1,7 @@
 package web
 
 import (
+	"net/url"
 	"slices"
 	"strings"
 
@@ -52,18 +53,17 @@ func (s *Server) guideOfApp(f appForm) *guideOfApp {
 	if !ok || len(guide.Ways) == 0 {
 		return nil
 	}
-	way, ok := wayFor(guide, postroom.AppKind(f.Values.Get("kind")))
-	if !ok {
-		way = guide.Ways[0]
+	at := slices.IndexFunc(guide.Ways, func(w provider.AppWay) bool { return w.ID == f.Values.Get("way") })
+	if at < 0 {
+		at = max(0, slices.IndexFunc(guide.Ways, func(w provider.AppWay) bool { return string(w.Kind) == f.kind() }))
 	}
+	way := guide.Ways[at]
 	g := &guideOfApp{Provider: guide.Provider, Way: s.wayView(way, f.Redirect)}
 	for _, one := range guide.Ways {
-		address := newAppAddress(f.Provider.ID, f.Return) + "&kind=" + string(one.Kind)
+		address := newAppAddress(f.Provider.ID, f.Return) + "&way=" + url.QueryEscape(one.ID)
 		g.Ways = append(g.Ways, wayLink{Title: one.Title, When: one.When, Address: address, Chosen: one.ID == way.ID})
 	}
-	if f.Values.Get("kind") == "" {
-		f.Values.Set("kind", string(way.Kind))
-	}
+	f.Values.Set("kind", string(way.Kind))
 	return g
 }
 

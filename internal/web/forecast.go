@@ -4,6 +4,7 @@ import (
 	"context"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/postroom/postroom"
@@ -29,6 +30,17 @@ type expiryView struct {
 	More                      int64 // how many are not named
 }
 
+// forecastLasts is how long a forecast is taken for granted on the pages of mailboxes.
+// It takes reading the settings of all of them.
+const forecastLasts = time.Minute
+
+// ends remembers what is known to end.
+type ends struct {
+	mu   sync.Mutex
+	at   time.Time // when it was looked up; zero: never
+	list []postroom.Expiry
+}
+
 // ahead lists what is known to end, the soonest first, but for what providers have
 // announced to everybody: that has its own place on the pages.
 func (s *Server) ahead(ctx context.Context) ([]postroom.Expiry, error) {
@@ -36,7 +48,25 @@ func (s *Server) ahead(ctx context.Context) ([]postroom.Expiry, error) {
 		return nil, nil
 	}
 	all, err := s.Forecast.Ahead(ctx)
-	return slices.DeleteFunc(slices.Clone(all), isAnnounced), err
+	if err != nil {
+		return nil, err
+	}
+	all = slices.DeleteFunc(all, isAnnounced)
+	s.ends.mu.Lock()
+	defer s.ends.mu.Unlock()
+	s.ends.at, s.ends.list = s.now(), all
+	return all, nil
+}
+
+// aheadLately is ahead as of a minute ago at most.
+func (s *Server) aheadLately(ctx context.Context) ([]postroom.Expiry, error) {
+	s.ends.mu.Lock()
+	at, list := s.ends.at, s.ends.list
+	s.ends.mu.Unlock()
+	if age := s.now().Sub(at); !at.IsZero() && age >= 0 && age < forecastLasts {
+		return list, nil
+	}
+	return s.ahead(ctx)
 }
 
 // daysLeft says how long it is until a day.
@@ -123,7 +153,7 @@ func (s *Server) endsSeen(ctx context.Context, by visitor, query string) ([]expi
 
 // endsOfMailbox is what is known to end with a mailbox, as its page shows it.
 func (s *Server) endsOfMailbox(ctx context.Context, by visitor, id postroom.MailboxID) ([]expiryView, error) {
-	ends, err := s.ahead(ctx)
+	ends, err := s.aheadLately(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -148,4 +178,4 @@ func calmEnds(ends []expiryView) bool {
 }
 
 // isAnnounced says whether an expiry is a change that a provider has announced.
-func isAnnounced(e postroom.Expiry) bool { return strings.HasPrefix(e.Key, "announced") }
+func isAnnounced(e postroom.Expiry) bool { return strings.HasPrefix(e.Key, "change:") }

@@ -133,6 +133,7 @@ type mailboxPage struct {
 	Places   *placesView // nil: it was only ever read in one place
 	Gap      *gapView    // nil: it was not opened again just now
 	Changes  []changeView
+	Ends     []expiryView  // what of it is known to end
 	Trip     roundTripView // for administrators
 
 	NewPassword bool    // is what it waits for
@@ -196,6 +197,9 @@ func (s *Server) wholeMailbox(ctx context.Context, by visitor, id postroom.Mailb
 		return p, err
 	}
 	if p.Changes, err = s.changesOf(ctx, id); err != nil {
+		return p, err
+	}
+	if p.Ends, err = s.endsOfMailbox(ctx, by, id); err != nil {
 		return p, err
 	}
 	if by.IsAdmin() {

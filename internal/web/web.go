@@ -67,6 +67,7 @@ type Server struct {
 	tests  liveTests
 
 	announced announced
+	ends      ends
 }
 
 // Handler returns the pages. Call it once.

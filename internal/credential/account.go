@@ -151,8 +151,8 @@ func attemptsFor(m postroom.Mailbox, a postroom.Account, said Choice) []attempt 
 			return []attempt{{}}
 		}
 		return []attempt{{outgoing: a.Address}, {}}
-	case ChoiceAlias:
-		return []attempt{{incoming: a.Address, outgoing: a.Address}}
+	case ChoiceAlias: // some servers let in by every name
+		return []attempt{{}, {incoming: a.Address, outgoing: a.Address}}
 	}
 	all := []attempt{{}}
 	names := append([]string{a.Address}, a.Others...)

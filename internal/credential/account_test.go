@@ -185,6 +185,26 @@ func TestAnotherNameOfTheAccountIsOpenedAsTheAccount(t *testing.T) {
 	})
 }
 
+func TestANameThatOpensTheMailboxIsKept(t *testing.T) {
+	bothKinds(t, func(c *counter) {
+		const alias = "info@example.net"
+		c.oauth.SetAliases(joe, alias)
+		c.mailbox = c.add(alias, nil)
+		s := c.back(c.signIn(c.send(c.begin()), joe), joe)
+		if s.Step == postroom.SignInAsking {
+			if _, err := c.desk.AnswerByID(c.Context(), appAdmin, s.ID, ChoiceAlias); err != nil {
+				c.Fatal(err)
+			}
+		}
+		c.work()
+		c.wantStep(c.signInNow(s.ID), postroom.SignInProven)
+		m, err := c.desk.Store.Mailbox(c.Context(), c.mailbox.ID)
+		if err != nil || m.Incoming.Username != alias || m.Outgoing.Username != alias {
+			c.Errorf("it is opened as %q and sends as %q, %v", m.Incoming.Username, m.Outgoing.Username, err)
+		}
+	})
+}
+
 func TestASignInNameThatIsNotTheAddressIsNoOtherAccount(t *testing.T) {
 	t.Parallel()
 	c := openCounter(t, simulator.MicrosoftOAuth)

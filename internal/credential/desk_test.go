@@ -68,14 +68,13 @@ type counter struct {
 	browser  *http.Client
 	log      *logbook
 
-	mu       sync.Mutex
-	proof    func(m postroom.Mailbox) *Proof // nil, or what it returns: the servers are asked
-	tried    []string                        // incoming and outgoing user of each try
-	at       func(point string)              // hears the steps
-	secrets  []string                        // that were seen
-	cookies  []postroom.Secret
-	wakes    int
-	lastBack url.Values
+	mu      sync.Mutex
+	proof   func(m postroom.Mailbox) *Proof // nil, or what it returns: the servers are asked
+	tried   []string                        // incoming and outgoing user of each try
+	at      func(point string)              // hears the steps
+	secrets []string                        // that were seen
+	cookies []postroom.Secret
+	wakes   int
 }
 
 // openCounter begins with a mailbox of support, kept as a draft.

@@ -32,6 +32,7 @@ type Progress struct {
 	Tries    int                   // of proving it
 	NextTry  time.Time             // with SignInProposed; zero: at once
 	Missed   int                   // mails that arrived since it began, once proven
+	Opened   bool                  // with SignInProven: the mailbox has; else its server was away, and its reader goes on trying
 	Shown    *Shown                // with GrantByDevice; nil: no device
 	CanRetry bool                  // refused, or asking, and Again begins anew
 }
@@ -93,9 +94,16 @@ func (d *Desk) progress(ctx context.Context, k store.KeptSignIn) (Progress, erro
 			p.NextTry = k.NextTryAt
 		}
 	case postroom.SignInProven:
-		p.Missed, err = d.Store.ArrivedAfter(ctx, k.Mailbox, k.After)
+		g, err := d.Store.Grant(ctx, k.Grant)
+		if err != nil && postroom.KindOf(err) != postroom.NotFound {
+			return Progress{}, err
+		}
+		p.Opened = !g.UsedAt.IsZero()
+		if p.Missed, err = d.Store.ArrivedAfter(ctx, k.Mailbox, k.After); err != nil {
+			return Progress{}, err
+		}
 	}
-	return p, err
+	return p, nil
 }
 
 // presetOf is the provider with an id; nil: a generic one.

@@ -3,7 +3,6 @@ package credential
 import (
 	"context"
 	"errors"
-	"sync"
 	"time"
 
 	"github.com/postroom/postroom"
@@ -11,111 +10,12 @@ import (
 	"github.com/postroom/postroom/internal/work"
 )
 
-const (
-	// proveLasts is what proving one sign-in may take, and claimLasts after what time
-	// another process takes it that nobody is at it any more.
-	proveLasts = 90 * time.Second
-	claimLasts = 2 * time.Minute
-	// atOnce is how many sign-ins are looked after at the same time.
-	atOnce = 16
-	// proveFor is how long a proposal is tried that only temporary trouble keeps from
-	// being proven.
-	proveFor = 6 * 24 * time.Hour
-	// askFor is how long a person has to say what about another account.
-	askFor = 24 * time.Hour
-	// keepFor is how long sign-ins that have ended are kept.
-	keepFor    = 30 * 24 * time.Hour
-	sweepEvery = time.Minute
-)
+// proveFor is how long a proposal is tried that only temporary trouble keeps from being
+// proven.
+const proveFor = 6 * 24 * time.Hour
 
 // provePause are the pauses between the tries of proving a sign-in.
 var provePause = work.Delay{First: 5 * time.Second, Max: time.Hour}
-
-// Run proves what was proposed, asks about devices, and ends what has become old,
-// until ctx ends.
-func (d *Desk) Run(ctx context.Context) error {
-	var busy sync.WaitGroup
-	defer busy.Wait()
-	places := make(chan struct{}, atOnce)
-	var swept time.Time
-	l := work.Loop{
-		Name: "sign-ins", Nudge: d.nudge(), Interval: 5 * time.Second, Log: d.log(),
-		Turn: func(ctx context.Context) (did int, next time.Time, err error) {
-			if now := d.now(); now.Sub(swept) >= sweepEvery {
-				if err := d.sweep(ctx); err != nil {
-					return 0, time.Time{}, err
-				}
-				swept = now
-			}
-			claimed, err := d.claim(ctx, atOnce-len(places))
-			if err != nil {
-				return 0, time.Time{}, err
-			}
-			for _, k := range claimed {
-				places <- struct{}{}
-				busy.Go(func() {
-					defer d.ring() // there is a place again
-					defer func() { <-places }()
-					d.lookAfter(ctx, k)
-				})
-			}
-			if len(claimed) > 0 || len(places) == atOnce {
-				return len(claimed), time.Time{}, nil
-			}
-			next, err = d.Store.NextSignIn(ctx)
-			return 0, next, err
-		},
-	}
-	return l.Run(ctx)
-}
-
-func (d *Desk) claim(ctx context.Context, places int) ([]store.KeptSignIn, error) {
-	if places == 0 {
-		return nil, nil
-	}
-	now := d.now()
-	return d.Store.ClaimSignIns(ctx, now, now.Add(claimLasts), places)
-}
-
-// lookAfter carries one sign-in on. What goes wrong is tried again once the claim is over.
-func (d *Desk) lookAfter(ctx context.Context, k store.KeptSignIn) {
-	limited, cancel := context.WithTimeout(ctx, proveLasts)
-	defer cancel()
-	var err error
-	if k.Step == postroom.SignInProposed {
-		err = d.prove(limited, k)
-	} else {
-		err = d.poll(limited, k)
-	}
-	if limited.Err() != nil {
-		err = errors.Join(err, d.letGo(ctx, k))
-	}
-	if err != nil && ctx.Err() == nil {
-		d.log().WarnContext(ctx, "a sign-in was not carried on", "mailbox", k.Mailbox, "sign_in", k.ID, "err", err)
-	}
-}
-
-// letGo gives a claim up: because of a stop, and whoever begins next goes on at once; or
-// because it took too long, and it is tried later.
-func (d *Desk) letGo(ctx context.Context, k store.KeptSignIn) error {
-	stopped := ctx.Err() != nil
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), commitTimeout)
-	defer cancel()
-	if !stopped && k.Step == postroom.SignInProposed {
-		return ifMoved(d.Store.PutOffSignIn(ctx, k.ID, tookTooLong(), nil, d.now().Add(provePause.After(k.Tries+1))))
-	}
-	return ifMoved(d.Store.UnclaimSignIn(ctx, k.ID, k.NextTryAt, d.now()))
-}
-
-// sweep ends what has become old.
-func (d *Desk) sweep(ctx context.Context) error {
-	now := d.now()
-	_, err := d.Store.SweepSignIns(ctx, store.SignInLimits{
-		Now: now, Late: tooLate(), Interrupted: interrupted(),
-		Unanswered: unanswered(), UnansweredSince: now.Add(-askFor), Forget: now.Add(-keepFor),
-	})
-	return err
-}
 
 // prove tries the mailbox with what was proposed, and adopts it once it opens.
 func (d *Desk) prove(ctx context.Context, k store.KeptSignIn) error {

@@ -77,8 +77,17 @@ func TestWhereNothingOpensTheMailboxItsReaderGoesOnTrying(t *testing.T) {
 	c.proof = func(postroom.Mailbox) *Proof { return delayed() }
 	s := c.whole(support)
 	c.wantStep(s, postroom.SignInProven)
-	if c.kept().Grant != s.Grant {
-		t.Error("the mailbox has nothing")
+	if c.kept().Grant != s.Grant || !c.kept().WorkedAt.IsZero() {
+		t.Errorf("the mailbox has %+v", c.kept())
+	}
+	p, err := c.desk.SignInByID(t.Context(), appAdmin, s.ID)
+	if err != nil || p.Opened {
+		t.Errorf("the page is told %+v, %v", p, err)
+	}
+	c.proof = nil
+	s = c.whole(support)
+	if p, err = c.desk.SignInByID(t.Context(), appAdmin, s.ID); err != nil || !p.Opened {
+		t.Errorf("once it has opened, the page is told %+v, %v", p, err)
 	}
 }
 

@@ -3,6 +3,7 @@ package store
 import (
 	"context"
 	"database/sql"
+	"errors"
 	"fmt"
 	"time"
 
@@ -193,7 +194,7 @@ func (db *DB) RevokeSignInLink(ctx context.Context, id postroom.SignInLinkID, f 
 			return err
 		}
 		for _, s := range begun {
-			if err := t.refuseSignIn(s, f, nil, at); err != nil {
+			if err := t.refuseSignIn(s, f, nil, at); err != nil && !errors.Is(err, ErrSignInMoved) {
 				return err
 			}
 		}

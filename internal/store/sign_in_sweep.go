@@ -2,6 +2,7 @@ package store
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"time"
 
@@ -59,10 +60,13 @@ func (db *DB) SweepSignIns(ctx context.Context, l SignInLimits) (ended int, err 
 				return err
 			}
 			for _, id := range ids {
-				if err := t.refuseSignIn(id, old.fault, nil, l.Now); err != nil {
+				switch err := t.refuseSignIn(id, old.fault, nil, l.Now); {
+				case errors.Is(err, ErrSignInMoved): // another node was first
+				case err != nil:
 					return err
+				default:
+					ended++
 				}
-				ended++
 			}
 		}
 		for statement, limit := range map[string]time.Time{forgetSignIns: l.Forget, spendLinks: l.Now} {

@@ -174,22 +174,3 @@ func bareGrant(r *sql.Rows) (postroom.Grant, error) {
 	k, err := scanGrant(r.Scan)
 	return k.Grant, err
 }
-
-const livingGrants = `
-	select ` + grantColumns + ` from oauth_grant g
-	join credential c on c.oauth_grant = g.id
-	join mailbox m on m.id = c.mailbox
-	where g.id > $1 and g.ended_at is null and m.deleted_at is null
-	order by g.id
-	limit $2`
-
-// LivingGrants returns the grants that open mailboxes now, in the order of their ids,
-// from the one behind after on.
-func (db *DB) LivingGrants(ctx context.Context, after postroom.GrantID, limit int) ([]postroom.Grant, error) {
-	rows, err := db.query(ctx, livingGrants, int64(after), limit)
-	all, err := collect(rows, err, bareGrant)
-	if err != nil {
-		return nil, fmt.Errorf("list grants: %w", err)
-	}
-	return all, nil
-}

@@ -137,7 +137,7 @@ func staysTheSame(was, is postroom.OAuthApp) error {
 	if was.Mailboxes == 0 {
 		return nil
 	}
-	field := ""
+	var field string
 	switch {
 	case was.ClientID != is.ClientID:
 		field = "client_id"

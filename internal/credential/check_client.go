@@ -3,6 +3,7 @@ package credential
 import (
 	"errors"
 	"fmt"
+	"net"
 	"regexp"
 	"strings"
 
@@ -92,13 +93,14 @@ func (f *findings) taken() taken {
 			}
 		}
 	}
-	if best == takenUnsaid && f.look.Refusal != nil {
-		if t := takenBy(f.look.Refusal); t == noSuchApp || t == noSuchTenant || t == appIsOff || t == secretWrong {
-			if t == secretWrong { // no secret went there
-				t = noSuchApp
-			}
-			return t
-		}
+	if f.look.Refusal == nil || best != takenUnsaid && best != secretWrong {
+		return best
+	}
+	switch t := takenBy(f.look.Refusal); t {
+	case noSuchApp, noSuchTenant, appIsOff:
+		return t
+	case secretWrong: // no secret went there, so it is about the client id
+		return noSuchApp
 	}
 	return best
 }
@@ -138,13 +140,26 @@ func (f *findings) unreached(host string, err error) (postroom.AppCheck, bool) {
 	if f.explain != nil {
 		if fault := f.explain(err, Situation{Provider: f.Preset, App: f.OAuthApp}); fault != nil {
 			words, remedy = fault.Explanation, fault.Remedy
-			if fault.Kind == postroom.Delayed && fault.Class != postroom.DNS {
-				return unknowable(words, remedy, fault.Link)
+			if lasts(fault, err) {
+				return refuted(words, remedy, fault.Link)
 			}
-			return refuted(words, remedy, fault.Link)
+			return unknowable(words, remedy, fault.Link)
 		}
 	}
 	return unknowable(words, remedy, postroom.Link{})
+}
+
+// lasts says whether what is in the way will still be there tomorrow: a name that does not
+// exist, or a certificate that nobody trusts.
+func lasts(f *postroom.Fault, err error) bool {
+	switch f.Class {
+	case postroom.DNS:
+		var noName *net.DNSError
+		return errors.As(err, &noName) && noName.IsNotFound
+	case postroom.TLSUntrusted, postroom.TLSMismatch:
+		return true
+	}
+	return f.Kind != postroom.Delayed
 }
 
 func (f *findings) tenant() (postroom.AppCheck, bool) {
@@ -188,7 +203,7 @@ func (f *findings) clientID() (postroom.AppCheck, bool) {
 	case appIsOff:
 		return refuted(at+" knows the app, and has switched it off.", "Have it switched on again there, or register another one.", link)
 	case secretWrong:
-		if isMicrosoft(f.Provider) || isGoogle(f.Provider) {
+		if f.look.Returned || isMicrosoft(f.Provider) || isGoogle(f.Provider) {
 			return proven(at + " knows the app.")
 		}
 		return unknowable(at+" refuses the client id together with the client secret, without saying which of them is wrong.", "Copy both again.", link)

@@ -1,10 +1,14 @@
 package credential
 
 import (
+	"context"
+	"crypto/x509"
 	"fmt"
+	"net"
 	"net/http"
 	"net/http/httptest"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -201,6 +205,25 @@ func TestWhoDoesNotAnswerIsNotProven(t *testing.T) {
 	wantVerdicts(t, c.check(t), "addresses unknowable", "secret unknowable", "client_id proven")
 	if took := time.Since(began); took > 5*time.Second {
 		t.Errorf("the check took %s", took)
+	}
+}
+
+func TestWhoCannotBeReachedIsRefutedWhereThatWillNotPass(t *testing.T) {
+	tests := map[string]struct {
+		err  error
+		want string
+	}{
+		"no such name":               {&net.DNSError{Err: "no such host", Name: "login.example", IsNotFound: true}, "addresses refuted"},
+		"a name server that is down": {&net.DNSError{Err: "server misbehaving", Name: "login.example", IsTemporary: true}, "addresses unknowable"},
+		"nobody there":               {&net.OpError{Op: "dial", Net: "tcp", Err: syscall.ECONNREFUSED}, "addresses unknowable"},
+		"another party":              {x509.UnknownAuthorityError{}, "addresses refuted"},
+	}
+	for name, test := range tests {
+		t.Run(name, func(t *testing.T) {
+			c := newCounterfeit(t, simulator.OAuthOptions{})
+			c.apps.Client = &oauth.Client{Dial: func(context.Context, string, string) (net.Conn, error) { return nil, test.err }}
+			wantVerdicts(t, c.check(t), test.want, "secret unknowable", "client_id unknowable", "redirect unknowable")
+		})
 	}
 }
 

@@ -147,7 +147,7 @@ func noOAuthApp(cause error) error {
 	return &postroom.Fault{
 		Kind: postroom.NotFound, Class: postroom.ClientMisconfigured, FixBy: postroom.FixByAppAdmin,
 		Explanation: "This registration at the provider is not here, or no longer.",
-		Remedy:      "Choose another one for the mailbox, or enter it again under Settings, Registrations.",
+		Remedy:      "Choose another one for the mailbox, or enter it again under Settings, Apps at providers.",
 		Err:         cause,
 	}
 }

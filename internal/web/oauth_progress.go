@@ -228,6 +228,8 @@ func (s *Server) viewProven(ctx context.Context, v *progressView, by visitor, p 
 	v.Badge = badge{"tick", "", "good"}
 	v.Steps = s.proofSteps(ctx, by, p)
 	switch {
+	case !p.Opened && p.State != postroom.MailboxPaused:
+		v.Badge, v.Sentence = badge{"clock", "", "wait"}, "Signed in"+asAccount(p)+". The mail server of "+p.Address+" does not answer now; reading begins by itself as soon as it does."
 	case p.SignIn.Again && p.State == postroom.MailboxPaused:
 		v.Sentence = "Signed in again. The mailbox is paused; reading goes on when somebody resumes it."
 		return

@@ -27,7 +27,7 @@ func (x Explainer) Explain(err error, s Situation) *postroom.Fault {
 	}
 	f := diagnose.OAuthFailure{
 		Phase: string(r.Phase), Status: r.Status, Code: r.Code, Description: r.Description, Reply: r.Reply, Heard: r.Heard, RetryAfter: r.RetryAfter,
-		Err: err, AppName: s.App.Name, ClientID: s.App.ClientID, Tenant: s.App.Tenant, Own: s.App.Kind != "" && s.App.Kind != postroom.AppSignIn,
+		Err: err, AppName: s.App.Name, Own: s.App.Kind != "" && s.App.Kind != postroom.AppSignIn,
 		IsTesting: s.App.IsTesting, Address: s.Mailbox.Address, Account: s.Account.Address,
 		HasWorked: s.HasWorked, Interrupted: s.Interrupted, ConsentURL: s.ConsentURL, RedirectURL: s.App.RedirectURL,
 		SignedInAt: s.SignedInAt, UsedAt: s.UsedAt,

@@ -18,8 +18,10 @@ type OAuthFailure struct {
 	Code        string
 	Description string
 	Reply       string
-	Heard       postroom.Secret // Reply before secrets were removed; empty: nothing was
-	RetryAfter  time.Duration
+	// Heard is Reply before secrets were removed, which may be words that matter; empty:
+	// nothing was removed. It is looked up, and never shown.
+	Heard      postroom.Secret
+	RetryAfter time.Duration
 	// Unreadable: what came is not an answer of OAuth. Page: it is a page for people,
 	// perhaps of a hotspot or a proxy on the way.
 	Unreadable, Page bool
@@ -28,10 +30,7 @@ type OAuthFailure struct {
 	ProviderID   string // of a preset; empty: generic
 	ProviderName string // as people call it; empty: it is not known
 	Host         string // of the place that was asked; empty: not known
-	// AppName is what the registration is called here, and ClientID what the provider
-	// calls it.
-	AppName, ClientID string
-	Tenant            string
+	AppName      string // what the registration is called here
 	// Own: no person signs in, the registration opens mailboxes by itself.
 	Own       bool
 	IsTesting bool // the provider ends every grant of the app after seven days

@@ -23,27 +23,32 @@ func (c *Catalogue) explainOAuth(f *OAuthFailure) *postroom.Fault {
 	e := c.oauthEntry(text)
 	switch {
 	case f.isOutage():
-		return c.outage(f, e, text)
+		return f.outage(e)
 	case e != nil:
-		return c.knownOAuth(f, e, text)
+		return c.knownOAuth(f, e)
 	case f.isNowhere():
-		return f.nowhere(text)
+		return f.nowhere()
 	case f.Page:
 		return f.pageInstead()
 	case f.Status == 0 && f.Err != nil && !f.Unreadable && text == "":
 		return c.oauthNetwork(f)
 	}
-	return f.unknownOAuth(text)
+	return f.unknownOAuth()
 }
 
-// text is what was said, as it is looked up.
+// said is what may be shown of what was said.
+func (f *OAuthFailure) said() string {
+	if f.Reply == "" {
+		return strings.TrimSpace(f.Code + " " + f.Description)
+	}
+	return f.Reply
+}
+
+// text is what was said, as it is looked up. It may hold secrets, and is never shown.
 func (f *OAuthFailure) text() string {
-	said := f.Reply
+	said := f.said()
 	if !f.Heard.IsEmpty() {
 		said = f.Heard.Reveal()
-	}
-	if said == "" {
-		said = strings.TrimSpace(f.Code + " " + f.Description)
 	}
 	if f.Page && f.Code == "" {
 		return "" // its title is written for people
@@ -84,7 +89,7 @@ func (f *OAuthFailure) isOutage() bool {
 }
 
 // outage is the Fault of a server that cannot answer now.
-func (c *Catalogue) outage(f *OAuthFailure, e *entry, text string) *postroom.Fault {
+func (f *OAuthFailure) outage(e *entry) *postroom.Fault {
 	class := postroom.ServerBusy
 	if f.Status == http.StatusTooManyRequests {
 		class = postroom.RateLimited
@@ -92,22 +97,18 @@ func (c *Catalogue) outage(f *OAuthFailure, e *entry, text string) *postroom.Fau
 	if e != nil && e.isTemporary() {
 		class = e.Class
 	}
-	fault := f.fault(class, text)
+	fault := f.fault(class)
 	fault.Kind, fault.FixBy = postroom.Delayed, postroom.FixByWaiting
 	return fault
 }
 
 // fault is what every Fault of f has: the words of a class, what was said, the pause
 // that was asked for.
-func (f *OAuthFailure) fault(class postroom.Class, text string) *postroom.Fault {
-	plain := f.failure()
-	words := f.phrase(class)
-	if text == "" {
-		text = normalise(f.Reply)
-	}
+func (f *OAuthFailure) fault(class postroom.Class) *postroom.Fault {
+	plain, words, said := f.failure(), f.phrase(class), normalise(f.said())
 	return &postroom.Fault{
 		Class: class, Explanation: f.say(words.explanation), Remedy: f.say(words.remedy),
-		RetryAfter: min(max(f.RetryAfter, 0), maxAsked), Reply: plain.show(text), Err: plain.cause(text),
+		RetryAfter: min(max(f.RetryAfter, 0), maxAsked), Reply: plain.show(said), Err: plain.cause(said),
 	}
 }
 
@@ -121,9 +122,9 @@ func (f *OAuthFailure) failure() *Failure {
 }
 
 // knownOAuth is the Fault of an entry of the catalogue.
-func (c *Catalogue) knownOAuth(f *OAuthFailure, e *entry, text string) *postroom.Fault {
+func (c *Catalogue) knownOAuth(f *OAuthFailure, e *entry) *postroom.Fault {
 	plain := f.failure()
-	fault := f.fault(e.Class, text)
+	fault := f.fault(e.Class)
 	fault.FixBy, fault.Kind = e.FixBy, f.kind(e)
 	fault.Others, fault.Link = plain.others(e, e.Class), plain.link(e, e.Class)
 	if fault.Explanation = f.say(e.Explanation); fault.Explanation == "" {
@@ -171,8 +172,8 @@ func (f *OAuthFailure) isSaidBetter(e *entry) bool {
 
 // unknownOAuth is the Fault of what nobody knows. What has worked before is taken for a
 // delay: a sign-in is asked for only where the provider says that it has ended.
-func (f *OAuthFailure) unknownOAuth(text string) *postroom.Fault {
-	fault := f.fault(postroom.Unknown, text)
+func (f *OAuthFailure) unknownOAuth() *postroom.Fault {
+	fault := f.fault(postroom.Unknown)
 	fault.Kind, fault.FixBy = postroom.Delayed, postroom.FixByAppAdmin
 	if !f.HasWorked && f.Status != 0 {
 		fault.Kind = postroom.NeedsRepair

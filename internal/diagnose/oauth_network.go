@@ -18,7 +18,7 @@ func (c *Catalogue) oauthNetwork(f *OAuthFailure) *postroom.Fault {
 	}
 	found, ok := c.network(plain)
 	if !ok {
-		fault := f.unknownOAuth("")
+		fault := f.unknownOAuth()
 		fault.Explanation, fault.FixBy = f.say(brokeOffOAuth), postroom.FixByWaiting
 		fault.Remedy = remedyItself
 		return fault
@@ -29,13 +29,13 @@ func (c *Catalogue) oauthNetwork(f *OAuthFailure) *postroom.Fault {
 		return f.untrusted(class, found)
 	case postroom.DNS:
 		if found.entry.ID == "dns-no-such-host" && f.ProviderID == "" && !f.HasWorked {
-			fault := f.fault(class, "")
+			fault := f.fault(class)
 			fault.Kind, fault.FixBy = postroom.NeedsRepair, postroom.FixByAppAdmin
 			fault.Explanation, fault.Remedy = f.say(noSuchService), remedyNoService
 			return fault
 		}
 	}
-	fault := f.fault(class, "")
+	fault := f.fault(class)
 	fault.Kind, fault.FixBy = postroom.Delayed, postroom.FixByWaiting
 	if f.phrase(class) == phraseOf(class) { // it speaks of mail servers
 		fault.Explanation, fault.Remedy = f.say(brokeOffOAuth), remedyItself
@@ -62,7 +62,7 @@ func (f *OAuthFailure) untrusted(class postroom.Class, found cause) *postroom.Fa
 
 // onTheWay is the Fault of what somebody between us and the provider does.
 func (f *OAuthFailure) onTheWay(class postroom.Class, explanation string) *postroom.Fault {
-	fault := f.fault(class, "")
+	fault := f.fault(class)
 	fault.Kind, fault.FixBy = postroom.Delayed, postroom.FixByAppAdmin
 	fault.Explanation, fault.Remedy = f.say(explanation), f.say(remedyOnTheWay)
 	fault.Others = []string{otherPortal, otherProxy}
@@ -82,8 +82,8 @@ func (f *OAuthFailure) isNowhere() bool {
 
 // nowhere is the Fault of an address of a registration at which there is nothing. What
 // has answered there before may do so again.
-func (f *OAuthFailure) nowhere(text string) *postroom.Fault {
-	fault := f.fault(postroom.ClientMisconfigured, text)
+func (f *OAuthFailure) nowhere() *postroom.Fault {
+	fault := f.fault(postroom.ClientMisconfigured)
 	fault.Kind, fault.FixBy = postroom.NeedsRepair, postroom.FixByAppAdmin
 	if f.HasWorked || f.ProviderID != "" {
 		fault.Kind = postroom.Delayed

@@ -181,6 +181,25 @@ func TestTheConsentLinkIsReady(t *testing.T) {
 	}
 }
 
+// What was heard is understood, and what may be shown is.
+func TestWhatAnOAuthServerRepeatsIsNotShown(t *testing.T) {
+	var c Catalogue
+	f := atGoogle("invalid_grant", "[hidden] has been expired or revoked.")
+	f.Reply = `{"error":"invalid_grant","error_description":"[hidden] has been expired or revoked. You said [hidden]"}`
+	f.Heard = postroom.Hide(`{"error":"invalid_grant","error_description":"Token has been expired or revoked. You said rt-hush"}`)
+	f.Err = errors.New("oauth token 400 invalid_grant")
+	got := c.OAuth(f)
+	if got.Class != postroom.TokenRevoked || strings.Contains(fmt.Sprintf("%+v %v", got, got.Err), "rt-hush") || !strings.Contains(got.Reply, "[hidden] has been") {
+		t.Errorf("%+v", got)
+	}
+	for _, status := range []int{200, 404, 503} {
+		f.Status, f.Heard, f.Reply, f.Code = status, postroom.Hide("rt-hush"), "[hidden]", ""
+		if got := c.OAuth(f); strings.Contains(fmt.Sprintf("%+v", got), "hush") {
+			t.Errorf("with status %d: %+v", status, got)
+		}
+	}
+}
+
 // Two hundred rounds of everything that passes: nobody is asked to sign in.
 func TestWhatPassesNeverAsksForASignIn(t *testing.T) {
 	var c Catalogue

@@ -185,6 +185,34 @@ func TestAnotherNameOfTheAccountIsOpenedAsTheAccount(t *testing.T) {
 	})
 }
 
+func TestWhereNobodySaysWhoSignedInTheMailboxDecides(t *testing.T) {
+	t.Parallel()
+	c := openCounter(t, simulator.GoogleOAuth)
+	var err error
+	c.app, err = c.desk.Apps.Add(t.Context(), appAdmin, NewApp{
+		OAuthApp: postroom.OAuthApp{
+			Name: "A server of our own", Provider: postroom.GenericProvider, Kind: postroom.AppSignIn, ClientID: clientID,
+			AuthorizeURL: c.oauth.AuthorizeURL, TokenURL: c.oauth.TokenURL, Scopes: []string{allMail},
+			ExtraParams: map[string]string{"access_type": "offline", "prompt": "consent"},
+		}, Secret: postroom.Hide(deskSecret),
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := c.whole(support)
+	c.wantStep(s, postroom.SignInProven)
+	if s.Account.Address != "" {
+		t.Errorf("the account is %+v", s.Account)
+	}
+	before := c.kept().Grant
+	c.newBrowser()
+	c.wantStep(c.whole(joe), postroom.SignInRefused)
+	if c.kept().Grant != before {
+		t.Error("what opened the mailbox was replaced")
+	}
+	c.nothingLeaked()
+}
+
 func TestANameThatOpensTheMailboxIsKept(t *testing.T) {
 	bothKinds(t, func(c *counter) {
 		const alias = "info@example.net"

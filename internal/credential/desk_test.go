@@ -80,6 +80,11 @@ type counter struct {
 // openCounter begins with a mailbox of support, kept as a draft.
 func openCounter(t *testing.T, kind simulator.OAuthKind, more ...func(*simulator.OAuthOptions)) *counter {
 	t.Helper()
+	return openCounterWith(t, openStore(t), kind, more...)
+}
+
+func openCounterWith(t *testing.T, db *store.DB, kind simulator.OAuthKind, more ...func(*simulator.OAuthOptions)) *counter {
+	t.Helper()
 	c := &counter{T: t, clock: newKeptClock(), log: &logbook{}}
 	p, err := simulator.Start(simulator.Options{Gmail: kind == simulator.GoogleOAuth, Mechanisms: []string{"PLAIN", "XOAUTH2", "OAUTHBEARER"}})
 	if err != nil {
@@ -103,7 +108,7 @@ func openCounter(t *testing.T, kind simulator.OAuthKind, more ...func(*simulator
 	if c.smtp, err = p.StartSMTP(simulator.SMTPOptions{Mechanisms: []string{"PLAIN", "XOAUTH2"}}); err != nil {
 		t.Fatal(err)
 	}
-	db, ring := openStore(t), newRing(t)
+	ring := newRing(t)
 	if _, err := db.CreateUser(t.Context(), postroom.User{Email: "ana@example.net", Name: "Ana", Role: postroom.RoleAdmin, CreatedAt: c.clock.now()}, ""); err != nil {
 		t.Fatal(err)
 	}

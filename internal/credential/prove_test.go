@@ -2,6 +2,8 @@ package credential
 
 import (
 	"context"
+	"fmt"
+	"slices"
 	"sync"
 	"testing"
 	"time"
@@ -9,6 +11,7 @@ import (
 	"github.com/postroom/postroom"
 	"github.com/postroom/postroom/internal/simulator"
 	"github.com/postroom/postroom/internal/store"
+	"github.com/postroom/postroom/internal/testbed"
 )
 
 func delayed() *Proof {
@@ -222,4 +225,64 @@ func TestAStopGivesUpWhatIsUnderWayAndTheNextProcessGoesOn(t *testing.T) {
 	c.proof = nil
 	c.work() // at once
 	c.wantStep(c.signInNow(s.ID), postroom.SignInProven)
+}
+
+func TestTwoProcessesProveEachSignInOnce(t *testing.T) {
+	t.Parallel()
+	o := store.Options{URL: testbed.Postgres(t)}
+	if err := store.Migrate(t.Context(), o); err != nil {
+		t.Fatal(err)
+	}
+	open := func() *store.DB {
+		db, err := store.Open(t.Context(), o)
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { _ = db.Close() })
+		return db
+	}
+	c := openCounterWith(t, open(), simulator.GoogleOAuth)
+	var begun []postroom.SignInID
+	for i := range 25 {
+		address := fmt.Sprintf("box%d@example.net", i)
+		c.provider.AddAccount(address, pass)
+		c.mailbox = c.add(address, nil)
+		refresh, ok := c.oauth.Allow(address, clientID, "openid", "email", allMail)
+		if !ok {
+			t.Fatal("the provider does not know the account")
+		}
+		s, err := c.desk.Bring(t.Context(), appAdmin, c.mailbox.ID, c.app.ID, postroom.Hide(refresh))
+		if err != nil {
+			t.Fatal(err)
+		}
+		begun = append(begun, s.ID)
+	}
+	ctx, stop := context.WithCancel(t.Context())
+	var running sync.WaitGroup
+	for _, db := range []*store.DB{c.desk.Store, open()} {
+		keeper := &Keeper{Store: db, Ring: c.desk.Keeper.Ring, Registration: c.desk.Apps.Registration, Client: c.desk.Client, Now: c.clock.now}
+		d := &Desk{Store: db, Keeper: keeper, Apps: c.desk.Apps, Client: c.desk.Client, Prove: c.prove, Now: c.clock.now, Log: c.desk.Log}
+		running.Go(func() {
+			if err := d.Run(ctx); err != nil {
+				t.Errorf("Run: %v", err)
+			}
+		})
+	}
+	for _, id := range begun {
+		for began := time.Now(); ; time.Sleep(10 * time.Millisecond) {
+			if s := c.signInNow(id); s.Step.HasEnded() {
+				c.wantStep(s, postroom.SignInProven)
+				break
+			}
+			if time.Since(began) > 20*time.Second {
+				t.Fatal("nobody proves it")
+			}
+		}
+	}
+	stop()
+	running.Wait()
+	slices.Sort(c.tried)
+	if once := slices.Compact(slices.Clone(c.tried)); len(c.tried) != len(begun) || len(once) != len(begun) {
+		t.Errorf("%d mailboxes were tried %d times", len(once), len(c.tried))
+	}
 }

@@ -66,8 +66,6 @@ func fitsClient(app postroom.OAuthApp) error {
 		return wrong("client_id", "A client id of Google's ends in "+googleClient+". This one does not.", "In the Google Cloud console open Clients and copy the client id, not the project and not the name.")
 	case isMicrosoft(app.Provider) && !own && strings.Contains(id, "~"):
 		return wrong("client_id", "This looks like a client secret, not like the client id.", "Enter the Application (client) ID, and this as the client secret.")
-	case isMicrosoft(app.Provider) && !own && !guid.MatchString(id):
-		return wrong("client_id", "A client id of Microsoft's looks like 00000000-0000-0000-0000-000000000000. This one does not.", "In Microsoft Entra open App registrations, the app, Overview, and copy the Application (client) ID.")
 	case strings.IndexFunc(id, func(r rune) bool { return r <= ' ' || r > '~' }) >= 0: // RFC 6749 appendix A.1
 		return wrong("client_id", "The client id holds a blank, or a letter that no client id has.", "Copy it again, without what stands around it.")
 	}

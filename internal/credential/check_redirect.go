@@ -25,6 +25,8 @@ func (f *findings) reach() (postroom.AppCheck, bool) {
 	ip, notIP := netip.ParseAddr(host)
 	loopback := host == "localhost" || notIP == nil && ip.IsLoopback()
 	switch {
+	case loopback && notIP == nil && isMicrosoft(f.Provider) && !hasOwnAddresses(f.OAuthApp):
+		return refuted(fmt.Sprintf("Microsoft takes http only with the name localhost, and %s has another one.", address), "Start Postroom with --public-url and http://localhost instead, or best with an address that begins with https://.", postroom.Link{})
 	case loopback:
 		return unknowable(fmt.Sprintf("Browsers come back to %s, which is the computer that the browser runs on. People at this computer sign in as usual; others copy the address of the last page into Postroom.", address),
 			"So that everybody can sign in without copying, start Postroom with --public-url and an address that begins with https://.", postroom.Link{})
@@ -74,7 +76,8 @@ func (f *findings) redirect() (postroom.AppCheck, bool) {
 // showsSignIn says whether the look ended at Google's page to sign in at: the app and its
 // address are looked at before.
 func (f *findings) showsSignIn() bool {
-	return isGoogle(f.Provider) && strings.HasPrefix(f.look.Page, "https://accounts.google.com/") && strings.Contains(f.look.Page, "signin")
+	page, atGoogle := strings.CutPrefix(f.look.Page, "https://accounts.google.com/")
+	return isGoogle(f.Provider) && atGoogle && f.look.Refusal == nil && strings.Contains(page, "signin") && !strings.Contains(page, "error")
 }
 
 // scopes says whether what is asked for can be given.

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"slices"
+	"sync"
 	"time"
 
 	"github.com/postroom/postroom"
@@ -16,7 +17,15 @@ type Forecast struct {
 	Store   *store.DB
 	Presets *provider.Presets
 	Now     func() time.Time // nil: time.Now
+
+	mu      sync.Mutex // guards what follows
+	changes []postroom.Expiry
+	read    time.Time // when changes were; zero: not yet
 }
+
+// announcedLasts is how long it is taken for granted which mailboxes an announced change
+// concerns. It takes reading the settings of all of them.
+const announcedLasts = time.Minute
 
 // Ahead lists what is known to end, the soonest first. What it learns from that, it
 // writes down: an app whose grants end after seven days is in testing.
@@ -36,7 +45,7 @@ func (f *Forecast) Ahead(ctx context.Context) ([]postroom.Expiry, error) {
 	if s.grants, err = f.Store.GrantsAhead(ctx); err != nil {
 		return nil, err
 	}
-	if s.mailboxes, err = f.Store.Reader().Openings(ctx); err != nil {
+	if s.changes, err = f.announced(ctx, now); err != nil {
 		return nil, err
 	}
 	for _, id := range s.inTesting() {
@@ -47,13 +56,28 @@ func (f *Forecast) Ahead(ctx context.Context) ([]postroom.Expiry, error) {
 	return s.ahead(), nil
 }
 
+// announced is what providers have announced, for the mailboxes that are here.
+func (f *Forecast) announced(ctx context.Context, now time.Time) ([]postroom.Expiry, error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if age := now.Sub(f.read); !f.read.IsZero() && age >= 0 && age < announcedLasts {
+		return f.changes, nil
+	}
+	mailboxes, err := f.Store.Reader().Openings(ctx)
+	if err != nil {
+		return nil, err
+	}
+	f.changes, f.read = announced(f.Presets, mailboxes, now), now
+	return f.changes, nil
+}
+
 // A sky is what a forecast is made from.
 type sky struct {
-	now       time.Time
-	presets   *provider.Presets
-	apps      []postroom.OAuthApp
-	grants    []store.GrantAhead
-	mailboxes []store.Opening
+	now     time.Time
+	presets *provider.Presets
+	apps    []postroom.OAuthApp
+	grants  []store.GrantAhead
+	changes []postroom.Expiry // that providers have announced
 }
 
 // inTesting finds the apps that turn out to be in testing, and notes it in the sky too.
@@ -99,7 +123,7 @@ func (s *sky) ahead() []postroom.Expiry {
 		all = append(all, s.grantsOf(app, byApp[app.ID])...)
 	}
 	all = append(all, s.idle(byApp)...)
-	all = append(all, s.announced()...)
+	all = append(all, s.changes...)
 	all = slices.DeleteFunc(all, func(e postroom.Expiry) bool { return !e.At.After(s.now) })
 	slices.SortStableFunc(all, func(x, y postroom.Expiry) int {
 		return cmp.Or(x.At.Compare(y.At), cmp.Compare(x.Key, y.Key))

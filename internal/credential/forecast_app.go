@@ -217,11 +217,11 @@ func company(p *provider.Preset) string {
 }
 
 // announced is what providers have announced, for the mailboxes that it concerns.
-func (s *sky) announced() []postroom.Expiry {
+func announced(presets *provider.Presets, mailboxes []store.Opening, now time.Time) []postroom.Expiry {
 	var all []postroom.Expiry
 	places := map[string]int{}
-	for _, o := range s.mailboxes {
-		for _, change := range s.presets.ChangesFor(o.Mailbox, o.Kind, s.now) {
+	for _, o := range mailboxes {
+		for _, change := range presets.ChangesFor(o.Mailbox, o.Kind, now) {
 			key := "change:" + change.On.UTC().Format(time.DateOnly) + ":" + change.Short
 			i, known := places[key]
 			if !known {

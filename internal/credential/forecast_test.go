@@ -195,6 +195,33 @@ func TestForecast(t *testing.T) {
 	}
 }
 
+func TestWhatProvidersHaveAnnouncedIsAhead(t *testing.T) {
+	ctx, a := t.Context(), newApps(t)
+	m := postroom.Mailbox{Address: "anna@contoso.com"}
+	m.Incoming.Host, m.Incoming.Protocol = "outlook.office365.com", postroom.IMAP
+	m.Outgoing = &postroom.OutgoingSettings{ServerSettings: postroom.ServerSettings{Host: "smtp.office365.com"}}
+	m, err := a.Store.AddMailbox(ctx, m, "password", func(postroom.MailboxID) ([]byte, error) { return []byte("x"), nil })
+	if err != nil {
+		t.Fatal(err)
+	}
+	at := time.Date(2026, 12, 1, 9, 0, 0, 0, time.UTC)
+	f := &Forecast{Store: a.Store, Presets: a.Presets, Now: func() time.Time { return at }}
+	ends, err := f.Ahead(ctx)
+	if err != nil || len(ends) != 1 || !strings.HasPrefix(ends[0].Key, "change:2026-12-31:") || !slices.Equal(ends[0].Mailboxes, []postroom.MailboxID{m.ID}) || ends[0].Prevented || ends[0].Remedy == "" || ends[0].Link.URL == "" {
+		t.Fatalf("Ahead = %+v, %v, want the end of passwords for sending", ends, err)
+	}
+	// Who signs in by OAuth is not concerned.
+	app, err := a.Add(ctx, appAdmin, newApp("microsoft365", aGUID, "a~b"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	adopt(t, a, app.ID, m.ID, at)
+	at = at.Add(2 * announcedLasts)
+	if ends, err = f.Ahead(ctx); err != nil || slices.ContainsFunc(ends, func(e postroom.Expiry) bool { return strings.HasPrefix(e.Key, "change:") }) {
+		t.Errorf("with a sign-in: %+v, %v", ends, err)
+	}
+}
+
 func TestAnAppInTestingIsRecognised(t *testing.T) {
 	given := time.Date(2026, 11, 1, 10, 0, 0, 0, time.UTC)
 	revoked := &postroom.Fault{Kind: postroom.NeedsSignIn, Class: postroom.TokenRevoked}

@@ -2,6 +2,7 @@ package alert
 
 import (
 	"context"
+	"errors"
 	"slices"
 	"testing"
 	"time"
@@ -120,5 +121,26 @@ func TestSchedule(t *testing.T) {
 		if got := nextAnnouncement(ends, ends.Add(-left)); !got.IsZero() {
 			t.Errorf("%v before its end the next announcement is at %v, want none", left, got)
 		}
+	}
+}
+
+func TestForecastThatFailsKeepsNobodyFromBeingTold(t *testing.T) {
+	p := newPlace(t, sqlite(t))
+	p.mailbox("sales")
+	id := p.mailbox("support")
+	var fails error
+	end := postroom.Expiry{Key: "secret", Title: "The client secret ends", At: p.clock.Add(20 * day)}
+	p.Ahead = func(context.Context) ([]postroom.Expiry, error) { return []postroom.Expiry{end}, fails }
+	p.wantPost("it ends soon", 1)
+	fails = errors.New("a mistake")
+	p.pass(time.Hour)
+	p.trouble(lost(), id)
+	p.wantPost("nobody can tell what ends", 1)
+	p.Desk = &Desk{Store: p.Store, Ring: p.Ring, Log: p.Log, Now: p.Now, SendBy: p.SendBy, Ahead: p.Ahead}
+	p.wantPost("started again", 0)
+	p.pass(time.Hour)
+	p.wantPost("still nobody can tell", 0)
+	if n := len(p.alerts()); n != 2 {
+		t.Errorf("%d alerts, want what ends and what is lost", n)
 	}
 }

@@ -3,8 +3,10 @@ package alert
 
 import (
 	"context"
+	"errors"
 	"log/slog"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"golang.org/x/sync/errgroup"
@@ -42,9 +44,10 @@ type Desk struct {
 	Now func() time.Time
 	Log *slog.Logger
 
-	watch watch // of the goroutine that looks
+	watch  watch        // of the goroutine that looks
+	looked atomic.Int64 // when a look came to its end, in microseconds since 1970; 0: none has
 
-	relayWait time.Duration // how long the relay may take for one letter; 0: a minute
+	relayWait time.Duration // how long the relay may take for one letter; 0: relayTimeout
 
 	mu    sync.Mutex
 	post  chan struct{} // nudges whoever sends; made by the first who needs it
@@ -56,10 +59,14 @@ const (
 	lookEvery = 5 * time.Second
 	lookAfter = 500 * time.Millisecond
 	sendEvery = 30 * time.Second
+	// lookWithin is how long nobody may have looked: whoever watches from elsewhere is
+	// the only one who can tell of that.
+	lookWithin = 2 * time.Minute
 )
 
 // Run raises, reminds and ends alerts and sends notices until ctx ends.
 func (d *Desk) Run(ctx context.Context) error {
+	d.looked.Store(time.Now().UnixMicro())
 	news := make(chan struct{}, 1)
 	parts, ctx := errgroup.WithContext(ctx)
 	parts.Go(func() error {
@@ -103,6 +110,18 @@ func (d *Desk) posted() chan struct{} {
 		d.post = make(chan struct{}, 1)
 	}
 	return d.post
+}
+
+// Alive says what keeps this process from telling anybody anything: a database that does
+// not answer or takes nothing, or a look that does not come to its end.
+func (d *Desk) Alive(ctx context.Context) error {
+	if err := d.Store.Ping(ctx); err != nil {
+		return err
+	}
+	if looked := d.looked.Load(); looked != 0 && time.Since(time.UnixMicro(looked)) > lookWithin {
+		return errors.New("nobody has looked what needs a person since " + time.UnixMicro(looked).UTC().Format(time.RFC3339))
+	}
+	return nil
 }
 
 func (d *Desk) now(ctx context.Context) (time.Time, error) {

@@ -31,16 +31,23 @@ type watch struct {
 	begun      time.Time // of the first look
 	spaceSince time.Time // room has been short; zero: it has not
 	ledgers    ledgers
+	ahead      []postroom.Expiry
+	aheadAt    time.Time // ahead was asked for, with success
+	aheadTried time.Time // or without
 	swept      time.Time // old alerts were forgotten
 }
 
 // turn looks, until nothing is new.
 func (d *Desk) turn(ctx context.Context) (did int, next time.Time, err error) {
 	more, err := d.look(ctx)
-	if more && err == nil {
+	if err != nil {
+		return 0, time.Time{}, err
+	}
+	d.looked.Store(time.Now().UnixMicro())
+	if more {
 		did = 1
 	}
-	return did, time.Time{}, err
+	return did, time.Time{}, nil
 }
 
 // look finds what needs somebody, and writes down what is new. More says that there is
@@ -106,6 +113,7 @@ type look struct {
 	more    bool // there was no room for all
 	tells   bool // there are notices in changes
 	isShort bool // of room: delays come from that
+	isBlind bool // nobody can tell what ends soon
 	people  *people
 }
 
@@ -136,7 +144,8 @@ func (l *look) find() error {
 	if err := l.findUnbalanced(); err != nil {
 		return err
 	}
-	return l.findAhead()
+	l.findAhead()
+	return nil
 }
 
 // mayPass says of a mailbox's trouble that nobody should be told of it yet. A lost
@@ -179,20 +188,30 @@ func (l *look) findSpace() error {
 	return nil
 }
 
+// aheadEvery is how often is asked what ends soon: every mailbox is looked at for it.
+const aheadEvery = time.Minute
+
 // findAhead lists what ends soon. What Postroom sees to itself ends only where that has
-// not worked, and then it is not said to be prevented.
-func (l *look) findAhead() error {
+// not worked, and then it is not said to be prevented. Where nobody can tell, everything
+// else is told all the same.
+func (l *look) findAhead() {
 	if l.Ahead == nil {
-		return nil
+		return
 	}
-	ends, err := l.Ahead(l.ctx)
-	if err != nil {
-		return err
+	w := &l.watch
+	if l.now.Sub(w.aheadTried) >= aheadEvery || l.now.Before(w.aheadTried) {
+		w.aheadTried = l.now
+		ends, err := l.Ahead(l.ctx)
+		if err != nil {
+			l.Log.WarnContext(l.ctx, "nobody can tell what ends soon", "err", err)
+		} else {
+			w.ahead, w.aheadAt = ends, l.now
+		}
 	}
-	for _, e := range ends {
+	l.isBlind = w.aheadAt.IsZero()
+	for _, e := range w.ahead {
 		if !e.Prevented && isNear(e.At, l.now) {
 			l.found = append(l.found, ahead(e))
 		}
 	}
-	return nil
 }

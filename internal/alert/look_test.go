@@ -449,3 +449,45 @@ func TestWithoutAWayOutNothingIsLost(t *testing.T) {
 		t.Errorf("warnings: %+v, %v", warnings, err)
 	}
 }
+
+func TestWhatIsNotTrueAnyMoreDoesNotLeave(t *testing.T) {
+	p := newPlace(t, sqlite(t))
+	id := p.mailbox("support")
+	p.trouble(lost(), id)
+	p.wantPost("nothing can be sent", 0)
+	p.mend(id)
+	p.look()
+	p.mailbox("sales")
+	p.pass(calm / 2)
+	p.wantPost("it is over, and there is a way", 0)
+	p.trouble(lost(), id)
+	p.wantPost("it is back", 1)
+	if _, ok, err := p.Store.NextNotice(t.Context()); err != nil || ok {
+		t.Errorf("something is left to send: %t, %v", ok, err)
+	}
+
+	p.SendBy = nil
+	p.pass(day)
+	p.wantPost("a reminder that cannot leave", 0)
+	p.mend(id)
+	p.look()
+	p.pass(calm)
+	p.look()
+	notices, err := p.Notices(t.Context(), admin(), 1)
+	if err != nil || len(notices) != 2 || notices[0].State != postroom.NoticeSent || notices[1].Kind != postroom.NoticeMended {
+		t.Errorf("notices: %+v, %v, want the reminder dropped", notices, err)
+	}
+}
+
+func TestProcessThatDoesNotLookIsNotWell(t *testing.T) {
+	p := newPlace(t, sqlite(t))
+	p.must(p.Alive(t.Context()))
+	if _, _, err := p.turn(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	p.must(p.Alive(t.Context()))
+	p.looked.Store(time.Now().Add(-lookWithin - time.Second).UnixMicro())
+	if p.Alive(t.Context()) == nil {
+		t.Error("nobody has looked for long, and all is said to be well")
+	}
+}

@@ -89,7 +89,7 @@ func (l *look) matchOwn(c cause, all []matched) cause {
 
 // compare writes down what is new of an alert that has not ended.
 func (l *look) compare(a matched) error {
-	if l.isShort && a.Kind == postroom.AlertDelay { // nobody can tell now
+	if l.isShort && a.Kind == postroom.AlertDelay || l.isBlind && a.Kind == postroom.AlertAhead { // nobody can tell now
 		return nil
 	}
 	if l.written >= atOnce {

@@ -150,8 +150,8 @@ func isLoopback(host string) bool {
 
 // The time-outs of handing a notice over.
 const (
-	relayTimeout       = 60 * time.Second
-	relayAnswerTimeout = 30 * time.Second
+	relayTimeout       = 30 * time.Second
+	relayAnswerTimeout = 20 * time.Second
 )
 
 // sendByRelay hands a letter to the relay.

@@ -26,6 +26,8 @@ const (
 	maxDoubts = 2
 	// settleTimeout is how long it may take to write down what became of a notice.
 	settleTimeout = 30 * time.Second
+	// testTimeout is how long whoever tests the contact waits.
+	testTimeout = 55 * time.Second
 )
 
 // retry is how long a notice waits that did not leave.
@@ -74,6 +76,8 @@ func (d *Desk) TestContact(ctx context.Context, by postroom.Viewer) ([]postroom.
 	if err != nil {
 		return nil, err
 	}
+	ctx, cancel := context.WithTimeout(ctx, testTimeout)
+	defer cancel()
 	told := make([]postroom.Notice, len(contact))
 	errs := make([]error, len(contact))
 	var tests sync.WaitGroup
@@ -142,10 +146,11 @@ func (d *Desk) sendDue(ctx context.Context) (did int, next time.Time, err error)
 			return 0, time.Time{}, err
 		}
 	}
-	if next, _, err = d.Store.NextNotice(ctx); err != nil {
-		return 0, time.Time{}, err
+	due, ok, err := d.Store.NextNotice(ctx)
+	if err != nil || !ok {
+		return len(claimed), time.Time{}, err
 	}
-	return len(claimed), next, nil
+	return len(claimed), time.Now().Add(due.Sub(now)), nil // the loop has another clock
 }
 
 // settle writes down what became of a notice. That must not be lost for a stop: it would

@@ -190,8 +190,9 @@ const (
 	endAlert = `
 	update alert set ended_at = coalesce(quiet_since, $2), next_at = null, gap = $3 where id = $1`
 
-	// What has not left by then says what is not true any more.
-	dropQueued = `delete from notice where alert = $1 and state = 'queued'`
+	// What has not left by then says what is not true any more; whoever is sending it now
+	// finds nothing to settle.
+	dropQueued = `delete from notice where alert = $1 and state in ('queued', 'sending')`
 )
 
 func (t *tx) raise(r RaisedAlert, now time.Time) error {

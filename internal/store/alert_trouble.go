@@ -59,7 +59,7 @@ func (db *DB) TroubledMailboxes(ctx context.Context, delayedSince time.Time) ([]
 			return t, fmt.Errorf("read settings of mailbox %s: %w", t.ID, err)
 		}
 		t.Since, t.Host = at(since), s.Incoming.Host
-		known := false
+		var known bool
 		if t.Fault, known = faults[fault.String]; !known {
 			t.Fault = *unpackFault(fault)
 			faults[fault.String] = t.Fault

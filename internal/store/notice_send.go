@@ -17,11 +17,17 @@ type ClaimedNotice struct {
 	Doubts    int    // tries of which nobody knows whether they went well
 }
 
+// isTrue holds for the notices q that still say what is so: while an alert is quiet, those
+// about it wait whether it comes back.
+const isTrue = `(q.alert is null or q.kind = 'mended' or exists (
+	select 1 from alert a where a.id = q.alert and a.quiet_since is null and a.ended_at is null))`
+
 const claimNotices = `
 	update notice set state = 'sending', claimed_until = $2, tries = tries + 1
 	where id in (
 		select q.id from notice q
 		where q.state in ('queued', 'sending') and q.next_try_at <= $1 and (q.claimed_until is null or q.claimed_until <= $1)
+		  and ` + isTrue + `
 		order by q.next_try_at, q.id limit $3 /*pg for update skip locked */)
 	returning id, kind, alert, recipient, subject, text, state, via, tries, next_try_at, created_at, sent_at, fault, sealed, message_id, doubts`
 
@@ -45,8 +51,8 @@ func scanClaimed(rows *sql.Rows) (c ClaimedNotice, err error) {
 }
 
 const nextNotice = `
-	select coalesce(min(case when claimed_until > next_try_at then claimed_until else next_try_at end), 0)
-	from notice where state in ('queued', 'sending')`
+	select coalesce(min(case when q.claimed_until > q.next_try_at then q.claimed_until else q.next_try_at end), 0)
+	from notice q where q.state in ('queued', 'sending') and ` + isTrue
 
 // NextNotice is when the next notice comes due; ok is false where there is none.
 func (db *DB) NextNotice(ctx context.Context) (due time.Time, ok bool, err error) {

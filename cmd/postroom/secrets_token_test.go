@@ -69,7 +69,7 @@ func (p *tokenParrot) answer(w http.ResponseWriter, r *http.Request) {
 			continue
 		}
 		_ = json.NewEncoder(w).Encode(map[string]any{
-			"access_token": accessTokens[n], "refresh_token": nextTokens[n], "token_type": "Bearer", "expires_in": 3600, "scope": "mail",
+			"access_token": accessTokens[n], "refresh_token": nextTokens[n], "token_type": "Bearer", "expires_in": 1 + asked%4/2*3600, "scope": "mail",
 		})
 		return
 	}

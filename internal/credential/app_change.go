@@ -33,7 +33,7 @@ func (a *Apps) read(app postroom.OAuthApp, secret postroom.Secret) (postroom.OAu
 	if id := tidy(app.ClientID); secret.IsEmpty() && strings.HasPrefix(id, "{") {
 		app.ClientID, secret = "", postroom.Hide(id)
 	}
-	p, err := readSecret(secret, app.Provider)
+	p, err := readSecret(secret, app)
 	if err != nil {
 		return app, secret, err
 	}

@@ -78,9 +78,10 @@ func TestARegistrationAsksWhereItsProviderIs(t *testing.T) {
 			"http://localhost:1/{tenant}/oauth2/v2.0/authorize", "http://localhost:1/{tenant}/oauth2/v2.0/token", "http://localhost:1/{tenant}/v2.0", "organizations", []string{"mine"},
 		},
 	}
+	a := newApps(t)
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
-			r := register(t, newApps(t), test.n)
+			r := register(t, a, test.n)
 			got := []string{r.OAuth.AuthorizeURL, r.OAuth.TokenURL, r.OAuth.Issuer, r.OAuth.Tenant}
 			if diff := cmp.Diff([]string{test.authorize, test.token, test.issuer, test.tenant}, got); diff != "" {
 				t.Errorf("addresses (-want +got):\n%s", diff)

@@ -23,7 +23,7 @@ const maxSecret = 32 << 10 // bytes, of a key file
 
 // readSecret understands what somebody entered as the secret of a registration: a text, a
 // key with its certificate, or a file of Google's, whatever they called it.
-func readSecret(text postroom.Secret, provider string) (pasted, error) {
+func readSecret(text postroom.Secret, app postroom.OAuthApp) (pasted, error) {
 	plain := tidy(text.Reveal())
 	switch {
 	case plain == "":
@@ -37,15 +37,15 @@ func readSecret(text postroom.Secret, provider string) (pasted, error) {
 	case strings.IndexFunc(plain, unicode.IsSpace) >= 0:
 		return pasted{}, wrong("client_secret", "The client secret holds blanks, so something else was copied with it.", "Copy only the secret itself.")
 	}
-	return pasted{kind: postroom.AppSecretText, secret: postroom.Hide(plain)}, mistaken(plain, provider)
+	return pasted{kind: postroom.AppSecretText, secret: postroom.Hide(plain)}, mistaken(plain, app)
 }
 
 // mistaken says what a client secret is instead of one.
-func mistaken(plain, provider string) error {
+func mistaken(plain string, app postroom.OAuthApp) error {
 	switch {
 	case strings.HasSuffix(plain, googleClient):
 		return wrong("client_secret", "This is the client id, not the client secret.", "Enter it as the client id, and copy the client secret, which begins with GOCSPX-.")
-	case isMicrosoft(provider) && guid.MatchString(plain):
+	case isMicrosoft(app.Provider) && !hasOwnAddresses(app) && guid.MatchString(plain):
 		return wrong("client_secret", "This is the id of the client secret, or of the application, not the secret itself.",
 			"In Microsoft Entra open Certificates & secrets. Copy what stands under Value; it is shown only right after the secret was made, so make a new one if need be.")
 	}

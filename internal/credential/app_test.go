@@ -187,9 +187,9 @@ func TestWhatIsEnteredInTheWrongPlaceIsSaid(t *testing.T) {
 		"a redirect without encryption": {with(newApp("gmail", aGoogleID, appsSecret), func(n *NewApp) { n.RedirectURL = "http://post.example.net/oauth/callback" }), "redirect_url", "https://"},
 		"a scope with a quote":          {with(newApp("gmail", aGoogleID, appsSecret), func(n *NewApp) { n.Scopes = []string{`mail"all`} }), "scopes", "scope"},
 	}
+	a := newApps(t)
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
-			a := newApps(t)
 			app, err := a.Add(t.Context(), appAdmin, test.n)
 			f, ok := postroom.FaultOf(err)
 			if !ok {
@@ -243,9 +243,10 @@ func TestWhatWasPastedIsUnderstood(t *testing.T) {
 			postroom.OAuthApp{Name: "127.0.0.1", Provider: "generic", Kind: postroom.AppSignIn, ClientID: "id", AuthorizeURL: "http://127.0.0.1:8080/auth", TokenURL: "http://localhost:8080/token"},
 		},
 	}
+	a := newApps(t)
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
-			app, err := newApps(t).Add(t.Context(), appAdmin, test.n)
+			app, err := a.Add(t.Context(), appAdmin, test.n)
 			if err != nil {
 				t.Fatal(err)
 			}

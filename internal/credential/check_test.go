@@ -32,6 +32,11 @@ type counterfeit struct {
 
 func newCounterfeit(t *testing.T, o simulator.OAuthOptions) *counterfeit {
 	t.Helper()
+	return newCounterfeitFor(t, newApps(t), o)
+}
+
+func newCounterfeitFor(t *testing.T, a *Apps, o simulator.OAuthOptions) *counterfeit {
+	t.Helper()
 	p, err := simulator.Start(simulator.Options{InMemory: true})
 	if err != nil {
 		t.Fatal(err)
@@ -43,7 +48,7 @@ func newCounterfeit(t *testing.T, o simulator.OAuthOptions) *counterfeit {
 			AsApp: []postroom.Protocol{postroom.IMAP, postroom.SMTP}}}
 	}
 	o.Key = rsaKey()
-	c := &counterfeit{apps: newApps(t)}
+	c := &counterfeit{apps: a}
 	if c.server, err = p.StartOAuth(o); err != nil {
 		t.Fatal(err)
 	}
@@ -188,9 +193,11 @@ func TestWhatIsWrongWithAnAppIsFound(t *testing.T) {
 			c.app.Kind, c.app.Tenant = postroom.AppClient, otherGUID
 		}, []string{"tenant refuted", "secret unknowable", "roles unknowable"}},
 	}
+	shared := newApps(t)
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
-			c := newCounterfeit(t, simulator.OAuthOptions{Kind: test.kind})
+			a := &Apps{Store: shared.Store, Ring: shared.Ring, Presets: shared.Presets, Base: shared.Base}
+			c := newCounterfeitFor(t, a, simulator.OAuthOptions{Kind: test.kind})
 			test.spoil(t, c)
 			wantVerdicts(t, c.check(t), test.want...)
 		})

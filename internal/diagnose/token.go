@@ -13,7 +13,7 @@ func (f *Failure) byToken(e *entry, fault *postroom.Fault) {
 	switch fault.Class {
 	case postroom.BadCredentials, postroom.AppPasswordRequired, postroom.AccountPasswordPasted, postroom.TwoStepOff, postroom.BasicAuthBlocked:
 		fault.Explanation, fault.Remedy = f.say(signInNotAccepted), remedySignInAs
-		fault.Others = f.whyTokens(e, fault.Class)
+		fault.Others, fault.Link = f.whyTokens(e, fault.Class), postroom.Link{}
 	case postroom.TokenExpired, postroom.TokenRevoked:
 		if fault.Kind != postroom.Delayed {
 			fault.Remedy = remedySignInAs

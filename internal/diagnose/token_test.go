@@ -13,6 +13,9 @@ func TestATokenThatIsRefusedNeverAsksForAPassword(t *testing.T) {
 	var c Catalogue
 	all, _ := samples(t)
 	hosts := map[string][2]string{"gmail": {"imap.gmail.com", "gmail"}, "microsoft": {"outlook.office365.com", "microsoft365"}, "yahoo": {"imap.mail.yahoo.com", "yahoo"}}
+	pages := map[postroom.Class]postroom.Link{
+		postroom.BadCredentials: {Words: "make an app password", URL: "https://a.example"}, postroom.AppPasswordRequired: {Words: "make an app password", URL: "https://a.example"},
+	}
 	asked := 0
 	for _, s := range all {
 		protocol := postroom.Protocol(s.Protocol)
@@ -23,7 +26,7 @@ func TestATokenThatIsRefusedNeverAsksForAPassword(t *testing.T) {
 			continue
 		}
 		for _, at := range append([][2]string{{"imap.example.net", ""}}, hosts[s.Provider]) {
-			f := c.Explain(Failure{Protocol: protocol, Phase: "auth", Reply: s.Sample, CredentialKind: postroom.CredentialOAuth, Host: at[0], Provider: at[1]})
+			f := c.Explain(Failure{Protocol: protocol, Phase: "auth", Reply: s.Sample, CredentialKind: postroom.CredentialOAuth, Host: at[0], Provider: at[1], Links: pages})
 			if f.Kind != postroom.NeedsSignIn {
 				continue
 			}

@@ -125,7 +125,7 @@ func (p *process) run(ctx context.Context) (err error) {
 	parts.Go(func() error { return p.keeper.Run(ctx) })  // credentials that must not lie unused
 	parts.Go(func() error { return p.alerts.Run(ctx) })  // trouble → whoever can end it
 	if !p.HeartbeatURL.IsEmpty() {
-		heartbeat := &alert.Heartbeat{URL: p.HeartbeatURL, Alive: db.Ping, Log: p.Log}
+		heartbeat := &alert.Heartbeat{URL: p.HeartbeatURL, Alive: p.alerts.Alive, Log: p.Log}
 		parts.Go(func() error { return heartbeat.Run(ctx) }) // that this process lives
 	}
 	parts.Go(func() error { return janitor.Run(ctx) })   // what is due to go
@@ -161,8 +161,8 @@ func (p *process) fleet(node postroom.NodeID, figures *figures) *fetch.Fleet {
 // login is what opens a mailbox.
 func (p *process) login(ctx context.Context, m postroom.Mailbox) (fetch.Login, error) {
 	kind, forms, worked, err := p.mailboxes.Forms(ctx, m)
-	if err != nil {
-		return fetch.Login{}, err
+	if err != nil { // of a sign-in that is lost, the rest is known all the same
+		return fetch.Login{Kind: kind, HasWorked: worked}, err
 	}
 	l := fetch.Login{Kind: kind, Secret: forms[0], HasWorked: worked}
 	if kind == postroom.CredentialOAuth {

@@ -602,3 +602,20 @@ func TestNoTokenIsInAnyErrorOrLogLine(t *testing.T) {
 		t.Errorf("the log says nothing: %s", log.String())
 	}
 }
+
+func TestALostAnswerIsNoReasonWhereTheProviderReplacesNoToken(t *testing.T) {
+	s := startKept(t, simulator.OAuthOptions{Rotation: simulator.KeepRefresh}, openStore(t))
+	s.clock.pass(time.Hour)
+	s.wantToken(s.keeper)
+	s.clock.pass(time.Hour)
+	if !s.crash("answered") {
+		t.Fatal("nothing was asked")
+	}
+	s.provider.Revoke(ana, clientID)
+	s.clock.pass(time.Hour)
+	_, err := s.keeper.Token(t.Context(), s.mailbox.ID)
+	f, ok := postroom.FaultOf(err)
+	if !ok || f.Kind != postroom.NeedsSignIn || strings.Contains(f.Explanation, "interrupted") {
+		t.Errorf("Token = %v, want that it was withdrawn", err)
+	}
+}

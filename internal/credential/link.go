@@ -220,9 +220,9 @@ type letter struct {
 }
 
 func linkLetter(l letter, address postroom.Secret) (subject string, text postroom.Secret) {
-	what := "read"
+	what := "read its mail"
 	if l.Sends {
-		what = "read, and send answers from,"
+		what = "read its mail and send answers from it"
 	}
 	subject = "Please sign in to " + l.Address
 	if l.Reminder {
@@ -232,7 +232,7 @@ func linkLetter(l letter, address postroom.Secret) (subject string, text postroo
 	if asker == "" {
 		asker = "The administrator of Postroom"
 	}
-	return subject, postroom.Hide(fmt.Sprintf(`%s asks you to sign in to the mailbox %s, so that Postroom may %s its mail.
+	return subject, postroom.Hide(fmt.Sprintf(`%s asks you to sign in to the mailbox %s, so that Postroom can %s.
 
 Open this link, and sign in at %s:
 

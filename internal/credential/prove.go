@@ -23,10 +23,11 @@ func (d *Desk) prove(ctx context.Context, k store.KeptSignIn) error {
 	if err != nil {
 		return d.refuseOrLeave(ctx, k, err)
 	}
-	if later, err := d.hasLater(ctx, k); err != nil {
+	switch f, later, err := d.laterThan(ctx, k); {
+	case err != nil:
 		return err
-	} else if later {
-		return d.refuse(ctx, k, superseded(), nil)
+	case later:
+		return d.refuse(ctx, k, f, nil)
 	}
 	token, err := d.Keeper.TokenOf(ctx, k.Grant)
 	if err != nil {
@@ -47,18 +48,28 @@ func (d *Desk) prove(ctx context.Context, k store.KeptSignIn) error {
 	return d.adopt(ctx, k, store.Adoption{Incoming: how.incoming, Outgoing: how.outgoing, Report: proof.Report})
 }
 
-// hasLater says whether a later sign-in opens the mailbox already.
-func (d *Desk) hasLater(ctx context.Context, k store.KeptSignIn) (bool, error) {
+// laterThan says whether something else opens the mailbox that came later than a
+// sign-in, and what.
+func (d *Desk) laterThan(ctx context.Context, k store.KeptSignIn) (f *postroom.Fault, later bool, err error) {
 	grants, err := d.Store.Grants(ctx, k.Mailbox)
 	if err != nil {
-		return false, err
+		return nil, false, err
 	}
+	var signedIn time.Time
 	for _, g := range grants {
-		if g.ID > k.Grant && !g.AdoptedAt.IsZero() && g.EndedAt.IsZero() {
-			return true, nil
+		switch {
+		case g.ID == k.Grant:
+			signedIn = g.SignedInAt
+		case g.ID > k.Grant && !g.AdoptedAt.IsZero() && g.EndedAt.IsZero():
+			return superseded(), true, nil
 		}
 	}
-	return false, nil
+	c, err := d.Store.Credential(ctx, k.Mailbox)
+	if postroom.KindOf(err) == postroom.NotFound {
+		return nil, false, nil
+	}
+	later = err == nil && c.Kind != postroom.CredentialOAuth && c.CreatedAt.After(signedIn)
+	return passwordSince(), later, err
 }
 
 // attempt tries the mailbox under the user names that may fit, until one opens it. The

@@ -162,6 +162,28 @@ func TestAPasswordGivesWayToASignInAndTheMailboxStaysItself(t *testing.T) {
 	}
 }
 
+func TestAPasswordThatIsEnteredAfterASignInStays(t *testing.T) {
+	t.Parallel()
+	c := openCounter(t, simulator.MicrosoftOAuth)
+	c.wantStep(c.whole(support), postroom.SignInProven)
+	c.proof = func(postroom.Mailbox) *Proof { return delayed() }
+	c.clock.pass(-2 * time.Minute) // the database has a clock of its own
+	s := c.whole(support)
+	c.wantStep(s, postroom.SignInProposed)
+	if err := c.desk.Store.SaveCredential(t.Context(), c.mailbox.ID, store.NewCredential{Kind: postroom.CredentialAppPassword, Seal: func(id postroom.MailboxID) ([]byte, error) {
+		return c.desk.Keeper.Seal(id, postroom.Hide(pass))
+	}}); err != nil {
+		t.Fatal(err)
+	}
+	c.proof = nil
+	c.clock.pass(time.Hour)
+	c.work()
+	c.wantStep(c.signInNow(s.ID), postroom.SignInRefused, "password was entered")
+	if c.kept().Kind != postroom.CredentialAppPassword || c.grant(s.Grant).EndedAt.IsZero() {
+		t.Errorf("the mailbox has %+v", c.kept())
+	}
+}
+
 func TestAMailboxThatIsRemovedMeanwhileIsNotOpened(t *testing.T) {
 	t.Parallel()
 	c := openCounter(t, simulator.GoogleOAuth)

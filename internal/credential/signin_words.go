@@ -64,6 +64,10 @@ func superseded() *postroom.Fault {
 	return refusedWith("A later sign-in for this mailbox has taken the place of this one.", "There is nothing to do here. Look at the mailbox.")
 }
 
+func passwordSince() *postroom.Fault {
+	return refusedWith("A password was entered for this mailbox after this sign-in.", "There is nothing to do if the mailbox is being read. To change to signing in, sign in once more.")
+}
+
 func removed() *postroom.Fault {
 	return refusedWith("The mailbox was removed while somebody signed in for it.", "Add the mailbox again if it is still wanted; it keeps its mail and its position.")
 }

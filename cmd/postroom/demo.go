@@ -206,7 +206,8 @@ func (p pretendProvider) mailbox(name, address string, protocol postroom.Protoco
 	}
 }
 
-// pour has mail arrive at the pretend provider until ctx ends.
+// pour has mail arrive at the pretend provider until ctx ends. Whoever is connected by a
+// sign-in that was taken back is put out.
 func pour(ctx context.Context, provider pretendProvider, drip *simulator.Drip, every time.Duration) error {
 	tick := time.NewTicker(every)
 	defer tick.Stop()
@@ -215,6 +216,7 @@ func pour(ctx context.Context, provider pretendProvider, drip *simulator.Drip, e
 		if _, err := provider.Append(l.Account, "INBOX", l.Raw, time.Now()); err != nil {
 			return fmt.Errorf("deliver to the pretend provider: %w", err)
 		}
+		provider.CutEnded()
 		select {
 		case <-ctx.Done():
 			return nil

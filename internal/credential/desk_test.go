@@ -405,6 +405,11 @@ func (c *counter) wantFault(err error, kind postroom.Kind, words string) {
 	if !ok || f.Kind != kind || !strings.Contains(f.Explanation+" "+f.Remedy, words) || f.Remedy == "" {
 		c.Errorf("error %v (%s), want %s that says %q", err, postroom.KindOf(err), kind, words)
 	}
+	for _, secret := range c.secrets {
+		if len(secret) > 5 && strings.Contains(fmt.Sprintf("%v %+v", err, f), secret) {
+			c.Errorf("an error shows a secret of %d characters", len(secret))
+		}
+	}
 }
 
 // nothingLeaked says that no secret is in the log or in what is shown of sign-ins.

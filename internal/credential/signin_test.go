@@ -1,7 +1,10 @@
 package credential
 
 import (
+	"bytes"
 	"net/url"
+	"os"
+	"path/filepath"
 	"strings"
 	"sync"
 	"testing"
@@ -442,4 +445,58 @@ func TestNobodyBeginsSignInsWithoutEnd(t *testing.T) {
 	c.clock.pass(SignInLasts)
 	c.sweep()
 	c.begin()
+}
+
+func TestNoSecretOfASignInIsInTheDatabaseInClear(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	o := store.Options{Path: filepath.Join(dir, "postroom.db")}
+	if err := store.Migrate(t.Context(), o); err != nil {
+		t.Fatal(err)
+	}
+	db, err := store.Open(t.Context(), o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = db.Close() })
+	c := openCounterWith(t, db, simulator.MicrosoftOAuth)
+	c.wantStep(c.whole(support), postroom.SignInProven)
+	waiting := c.begin()
+	c.send(waiting)
+	secret := c.linkSecret(c.ask(AskOptions{}))
+	if _, err := c.desk.BeginByLink(t.Context(), secret); err != nil {
+		t.Fatal(err)
+	}
+	s, _ := c.device()
+	for _, id := range []postroom.SignInID{waiting.SignIn.ID, s.ID} {
+		k, err := db.SignIn(t.Context(), id)
+		if err != nil {
+			t.Fatal(err)
+		}
+		said, err := c.desk.open(k)
+		if err != nil {
+			t.Fatal(err)
+		}
+		c.secrets = append(c.secrets, said.Verifier, said.Nonce, said.Device)
+	}
+	files, err := os.ReadDir(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var kept []byte
+	for _, f := range files {
+		text, err := os.ReadFile(filepath.Join(dir, f.Name()))
+		if err != nil {
+			t.Fatal(err)
+		}
+		kept = append(kept, text...)
+	}
+	if !bytes.Contains(kept, []byte(support)) {
+		t.Fatal("the database was not read")
+	}
+	for _, secret := range c.secrets {
+		if len(secret) > 5 && bytes.Contains(kept, []byte(secret)) {
+			t.Errorf("a secret of %d characters is kept in clear", len(secret))
+		}
+	}
 }

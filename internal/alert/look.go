@@ -168,7 +168,7 @@ func withoutDelays(troubled []store.TroubledMailbox) []store.TroubledMailbox {
 }
 
 // findSpace looks whether there is room. A disk that is full for moments, as while
-// something is being unpacked, is no alert.
+// something is being unpacked, is no alert. One that is only running low delays no mail.
 func (l *look) findSpace() error {
 	var f *postroom.Fault
 	if l.Space != nil {
@@ -183,7 +183,7 @@ func (l *look) findSpace() error {
 	}
 	c := lackOfSpace(*f)
 	c.isOld = l.now.Sub(l.watch.spaceSince) < settled/2
-	l.isShort = true
+	l.isShort = f.Kind == postroom.Delayed
 	l.found = append(l.found, c)
 	return nil
 }

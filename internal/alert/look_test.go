@@ -345,6 +345,14 @@ func TestLackOfRoomIsOneAlert(t *testing.T) {
 	p.pass(3 * time.Hour)
 	letters := p.wantPost("it lasts", 1)
 	p.wantWords(letters[0], "The disk is running low", "Only 100 MB are free.")
+	less := *full
+	less.Explanation = "Only 99 MB are free."
+	fault = &less
+	p.wantPost("a little less", 0)
+	if a := p.wantAlert("a little less"); a.Fault.Explanation != full.Explanation {
+		t.Errorf("it is written down that %s", a.Fault.Explanation)
+	}
+	fault = full
 	if a := p.wantAlert("it lasts"); a.Kind != postroom.AlertSpace {
 		t.Errorf("the alert is %+v", a)
 	}
@@ -490,4 +498,16 @@ func TestProcessThatDoesNotLookIsNotWell(t *testing.T) {
 	if p.Alive(t.Context()) == nil {
 		t.Error("nobody has looked for long, and all is said to be well")
 	}
+}
+
+func TestDiskThatIsOnlyRunningLowDelaysNothing(t *testing.T) {
+	p := newPlace(t, sqlite(t))
+	p.mailbox("sales")
+	p.Space = func() *postroom.Fault {
+		return &postroom.Fault{Kind: postroom.NeedsRepair, FixBy: postroom.FixByAppAdmin, Explanation: "The disk is running low.", Remedy: "Make room."}
+	}
+	p.look()
+	p.trouble(down("imap.support.example.net"), p.mailbox("support"))
+	p.pass(2 * time.Hour)
+	p.wantPost("a server is down, too", 2)
 }

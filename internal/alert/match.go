@@ -172,8 +172,7 @@ func (l *look) goesOn(a matched, joined []member, c *store.ChangedAlert) error {
 	if !a.QuietSince.IsZero() {
 		c.Quiet = &time.Time{}
 	}
-	title := a.cause.subject()
-	if title != a.Title || a.cause.fault.Explanation != a.Fault.Explanation || a.cause.fault.Remedy != a.Fault.Remedy || !a.cause.endsAt.Equal(a.EndsAt) {
+	if title := a.cause.subject(); title != a.Title || !a.readsAs(a.cause.fault) || !a.cause.endsAt.Equal(a.EndsAt) {
 		c.Words = &store.AlertWords{Title: title, Fault: a.cause.fault, EndsAt: a.cause.endsAt}
 	}
 	isDue := !a.NextAt.IsZero() && !a.NextAt.After(l.now)
@@ -182,6 +181,25 @@ func (l *look) goesOn(a matched, joined []member, c *store.ChangedAlert) error {
 		return l.remind(a, c)
 	}
 	return l.tellOwners(a, joined, c)
+}
+
+// readsAs says whether an alert says what a fault says. Of a disk on which a little less
+// is free than before it does: what is written down would take room too.
+func (a matched) readsAs(f postroom.Fault) bool {
+	was, is := a.Fault.Explanation+a.Fault.Remedy, f.Explanation+f.Remedy
+	if a.Kind == postroom.AlertSpace {
+		was, is = withoutFigures(was), withoutFigures(is)
+	}
+	return was == is
+}
+
+func withoutFigures(text string) string {
+	return strings.Map(func(r rune) rune {
+		if r == '.' || r == ',' || r >= '0' && r <= '9' {
+			return -1
+		}
+		return r
+	}, text)
 }
 
 // isOver is for an alert that needs nobody any more. It ends when that has lasted.

@@ -88,7 +88,7 @@ func (k *Keeper) keepAll(ctx context.Context, page []postroom.Grant, now time.Ti
 }
 
 func (k *Keeper) keepOne(ctx context.Context, g postroom.Grant) {
-	_, err := k.fresh(ctx, g.ID, need{renewal: renewEvery})
+	_, err := k.fresh(ctx, g.ID, need{renewal: renewalOf(g)})
 	if err != nil && postroom.KindOf(err) == postroom.Internal && ctx.Err() == nil {
 		k.log().ErrorContext(ctx, "an idle sign-in was not renewed", "mailbox", g.Mailbox, "grant", g.ID, "err", err)
 	}
@@ -100,12 +100,29 @@ func isIdle(g postroom.Grant, now time.Time) bool {
 	if g.Fault != nil && (g.Fault.Kind == postroom.NeedsSignIn || now.Before(g.NextTryAt)) {
 		return false
 	}
-	last := g.SignedInAt
-	if g.RefreshedAt.After(last) {
-		last = g.RefreshedAt
+	every := renewalOf(g)
+	if every == renewEvery {
+		const slots = 64
+		every += time.Duration(g.ID%slots) * (renewSpread / slots)
 	}
-	const slots = 64
-	return now.Sub(last) >= renewEvery+time.Duration(g.ID%slots)*(renewSpread/slots)
+	return now.Sub(lastRenewed(g)) >= every
+}
+
+// renewalOf is how long a grant may lie unused: where the provider has stated when it
+// ends, no longer than half of what was left of it then, for that may put the end off.
+func renewalOf(g postroom.Grant) time.Duration {
+	if g.RefreshExpiresAt.IsZero() {
+		return renewEvery
+	}
+	half := g.RefreshExpiresAt.Sub(lastRenewed(g)) / 2
+	return min(renewEvery, max(half, keepEvery))
+}
+
+func lastRenewed(g postroom.Grant) time.Time {
+	if g.RefreshedAt.After(g.SignedInAt) {
+		return g.RefreshedAt
+	}
+	return g.SignedInAt
 }
 
 // instant is now, by the clock that counts.

@@ -144,12 +144,13 @@ func (db *DB) RecordGrantUse(ctx context.Context, id postroom.MailboxID, now tim
 const idleGrants = `
 	select ` + grantColumns + ` from oauth_grant g
 	where g.id > $1 and g.ended_at is null and g.adopted_at is not null and g.sealed_refresh is not null
-	  and coalesce(g.refreshed_at, g.signed_in_at) <= $2
+	  and (coalesce(g.refreshed_at, g.signed_in_at) <= $2 or g.refresh_expires_at is not null)
 	order by g.id
 	limit $3`
 
-// IdleGrants returns living grants that were last refreshed before an instant, in the
-// order of their ids from the one behind after on. Their mailboxes may be paused.
+// IdleGrants returns living grants that were last refreshed before an instant, and those
+// whose end the provider has stated, in the order of their ids from the one behind after
+// on. Their mailboxes may be paused.
 func (db *DB) IdleGrants(ctx context.Context, before time.Time, after postroom.GrantID, limit int) ([]postroom.Grant, error) {
 	rows, err := db.query(ctx, idleGrants, int64(after), micros(before), limit)
 	all, err := collect(rows, err, bareGrant)

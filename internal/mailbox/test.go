@@ -150,7 +150,7 @@ func (d *Desk) prefer(ctx context.Context, keep func(context.Context, postroom.M
 func (d *Desk) Forms(ctx context.Context, m postroom.Mailbox) (kind string, forms []postroom.Secret, hasWorked bool, err error) {
 	kind, secret, hasWorked, err := d.Open(ctx, m.ID)
 	if err != nil {
-		return "", nil, false, err
+		return kind, nil, hasWorked, err
 	}
 	c := Credential{Kind: kind, Password: secret, proven: hasWorked}
 	return kind, d.Tester.Explainer.formsOf(m, c), hasWorked, nil

@@ -159,12 +159,18 @@ func (s *tokenScene) given() fetch.Login {
 	l := fetch.Login{Kind: postroom.CredentialOAuth, Secret: s.grant.AccessToken, HasWorked: true, Expires: s.grant.Expires}
 	if s.forgets {
 		l.Expires = time.Time{}
+	} else { // clocks are compared anew each time
+		l.Expires = l.Expires.Add(time.Duration(s.asked.Load()) * time.Microsecond)
 	}
 	return l
 }
 
 func (s *tokenScene) fresh(ctx context.Context) (fetch.Login, error) {
 	g, err := s.client.Refresh(ctx, s.app, s.refresh, nil)
+	fault, ok := postroom.FaultOf(s.explained(err))
+	if ok && fault.Kind == postroom.Delayed && time.Until(s.grant.Expires) > 0 {
+		return s.given(), nil // which still lasts
+	}
 	if err != nil {
 		return fetch.Login{Kind: postroom.CredentialOAuth, HasWorked: true}, s.explained(err)
 	}
@@ -182,6 +188,9 @@ func (s *tokenScene) overdue() {
 
 // explained is what a refusal of the provider means.
 func (s *tokenScene) explained(err error) error {
+	if err == nil {
+		return nil
+	}
 	f := diagnose.OAuthFailure{Phase: "token", Err: err, ProviderName: "The provider", Address: simUser, HasWorked: true}
 	if r, ok := oauth.RefusalOf(err); ok {
 		f.Phase, f.Status, f.Code, f.Description, f.Reply, f.RetryAfter = string(r.Phase), r.Status, r.Code, r.Description, r.Reply, r.RetryAfter

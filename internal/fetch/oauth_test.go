@@ -41,6 +41,33 @@ func TestASessionIsMadeAnewBeforeItsTokenEnds(t *testing.T) {
 	})
 }
 
+// A provider that cannot be asked for a while costs no connection.
+func TestASessionOutlivesAnOutageOfItsProvider(t *testing.T) {
+	t.Parallel()
+	eachProvider(t, 2*time.Second, func(s *tokenScene) {
+		id := s.add(s.mailbox())
+		s.run()
+		s.becomes(id, postroom.MailboxActive)
+		s.provider.SetFaults(simulator.OAuthFaults{Status: 503, Body: `{"error":"temporarily_unavailable"}`})
+		asked := s.provider.Requests()["refresh_token"]
+		s.until("the provider is asked in vain", func() bool { return s.provider.Requests()["refresh_token"] > asked })
+		s.mu.Lock()
+		ends := s.grant.Expires
+		s.mu.Unlock()
+		time.Sleep(time.Until(ends) + 300*time.Millisecond)
+		s.deliver(0, 1)
+		s.has(id, filed(1))
+		s.wasQuiet()
+		if s.opened.Load() != 1 {
+			s.t.Errorf("%d connections were made", s.opened.Load())
+		}
+		s.provider.SetFaults()
+		s.endToken()
+		s.deliver(1, 2)
+		s.has(id, filed(2))
+	})
+}
+
 // endToken ends the session of the mailbox, as the server does with its token.
 func (s *tokenScene) endToken() {
 	s.t.Helper()

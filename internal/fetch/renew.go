@@ -2,6 +2,7 @@ package fetch
 
 import (
 	"context"
+	"crypto/sha256"
 	"errors"
 	"math/rand/v2"
 	"time"
@@ -13,6 +14,7 @@ import (
 // A renewal is what a connection knows of the access token that opened it: before the
 // token ends, another connection takes its place.
 type renewal struct {
+	token   [8]byte   // tells it from another
 	expires time.Time // zero: it does not end, as far as is known
 	due     time.Time // when it is to be replaced; zero: when the server ends it
 	asked   time.Time // when it was last asked for what opens the mailbox
@@ -34,11 +36,19 @@ const (
 // renewalOf plans the end of a connection that a login opened now. Connections that were
 // made together do not end together.
 func renewalOf(l Login, now time.Time) renewal {
-	if l.Expires.IsZero() {
-		return renewal{asked: now}
+	r := renewal{token: mark(l.Secret), expires: l.Expires, asked: now}
+	if !l.Expires.IsZero() {
+		before := min(renewBefore, l.Expires.Sub(now)/4)
+		r.due = l.Expires.Add(-between(before, 0.4, 0.9))
 	}
-	before := min(renewBefore, l.Expires.Sub(now)/4)
-	return renewal{expires: l.Expires, due: l.Expires.Add(-between(before, 0.4, 0.9)), asked: now}
+	return r
+}
+
+// mark tells one token from another.
+func mark(token postroom.Secret) (m [8]byte) {
+	sum := sha256.Sum256([]byte(token.Reveal()))
+	copy(m[:], sum[:])
+	return m
 }
 
 func (r renewal) isDue(now time.Time) bool { return !r.due.IsZero() && !now.Before(r.due) }
@@ -71,9 +81,9 @@ func (w *watch) renew(ctx context.Context) error {
 	w.renewal.lost = nil
 	switch {
 	case !due:
-	case isLater(login.Expires, w.renewal.expires):
+	case mark(login.Secret) != w.renewal.token && isLater(login.Expires, w.renewal.expires):
 		return errAnew
-	default: // the same one as before
+	default: // the same one as before, or none that is better
 		w.renewal.due = now.Add(max(time.Second, w.renewal.expires.Sub(now)/4))
 	}
 	return nil

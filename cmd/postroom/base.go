@@ -40,6 +40,15 @@ func (b base) of(r *http.Request) string {
 	return b.Own
 }
 
+// known is the address where nobody has come by one, as for a mail; empty where this
+// server listens on all addresses and nobody has said which of them people know.
+func (b base) known() string {
+	if b.Fixed != "" || b.IsOpen {
+		return b.Fixed
+	}
+	return b.Own
+}
+
 func (b base) isProxied(r *http.Request) bool {
 	host, _, err := net.SplitHostPort(r.RemoteAddr)
 	if err != nil {

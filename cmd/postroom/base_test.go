@@ -51,3 +51,14 @@ func TestAddressUnderWhichPeopleReachTheServer(t *testing.T) {
 		})
 	}
 }
+
+func TestMailNamesTheAddressThatPeopleKnow(t *testing.T) {
+	own := "http://127.0.0.1:8025"
+	for want, b := range map[string]base{
+		"https://mail.example.net": {Fixed: "https://mail.example.net", Own: own, IsOpen: true}, own: {Own: own}, "": {Own: own, IsOpen: true},
+	} {
+		if got := b.known(); got != want {
+			t.Errorf("%+v is known as %q, want %q", b, got, want)
+		}
+	}
+}

@@ -81,7 +81,7 @@ func (p *process) prepare() {
 	p.mailboxes.AllowPlaintext, p.mailboxes.Finder = p.AllowPlaintext, p.Finder
 	p.mailboxes.Wake = func() { work.Ring(p.wakeFleet) }
 	p.alerts = &alert.Desk{
-		Store: p.In.DB, Ring: p.In.Ring, Base: p.PublicURL, Ahead: p.forecast.Ahead, Space: p.floor.warn, SendBy: p.mailboxes.Post,
+		Store: p.In.DB, Ring: p.In.Ring, Base: p.Base.known(), Ahead: p.forecast.Ahead, Space: p.floor.warn, SendBy: p.mailboxes.Post,
 		AllowPlaintext: p.AllowPlaintext, Log: p.Log,
 	}
 	p.proofs = &web.Proofs{}

@@ -110,8 +110,9 @@ func isIdle(g postroom.Grant, now time.Time) bool {
 
 // renewalOf is how long a grant may lie unused: where the provider has stated when it
 // ends, no longer than half of what was left of it then, for that may put the end off.
+// One that has worked after its end had none.
 func renewalOf(g postroom.Grant) time.Duration {
-	if g.RefreshExpiresAt.IsZero() {
+	if !g.RefreshExpiresAt.After(lastRenewed(g)) {
 		return renewEvery
 	}
 	half := g.RefreshExpiresAt.Sub(lastRenewed(g)) / 2

@@ -14,12 +14,13 @@ func TestWhatEndsSoonerIsRenewedSooner(t *testing.T) {
 		lasts time.Duration // as stated; 0: not said
 		after time.Duration // it is renewed
 	}{
-		"nothing is said":     {0, renewEvery},
-		"a month":             {30 * day, renewEvery},
-		"a week":              {7 * day, 7 * day / 2},
-		"a session of a day":  {day, 12 * time.Hour},
-		"half an hour":        {30 * time.Minute, 15 * time.Minute},
-		"less than we manage": {5 * time.Minute, keepEvery},
+		"nothing is said":       {0, renewEvery},
+		"a month":               {30 * day, renewEvery},
+		"a week":                {7 * day, 7 * day / 2},
+		"a session of a day":    {day, 12 * time.Hour},
+		"half an hour":          {30 * time.Minute, 15 * time.Minute},
+		"less than we manage":   {5 * time.Minute, keepEvery},
+		"it works all the same": {-time.Hour, renewEvery},
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
@@ -28,7 +29,7 @@ func TestWhatEndsSoonerIsRenewedSooner(t *testing.T) {
 				if renewed > 0 {
 					g.RefreshedAt = given.Add(renewed)
 				}
-				if test.lasts > 0 {
+				if test.lasts != 0 {
 					g.RefreshExpiresAt = given.Add(renewed + test.lasts)
 				}
 				if at := given.Add(renewed + test.after); isIdle(g, at.Add(-time.Minute)) || !isIdle(g, at) {

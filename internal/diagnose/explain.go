@@ -53,13 +53,19 @@ func (c *Catalogue) diagnose(f *Failure) diagnosis {
 }
 
 // replyEntry looks the server's words up: first the more exact ones that came
-// before its answer.
+// before its answer, unless that blames the moment. Dovecot says of a token that it
+// cannot ask about now that it does not take it, and then that it is unavailable.
 func (c *Catalogue) replyEntry(f *Failure) (e *entry, reply string, groups []string) {
 	protocol := string(f.Protocol)
 	if protocol == "" {
 		protocol = string(postroom.IMAP)
 	}
 	reply = normalise(f.Reply)
+	if f.Challenge != "" {
+		if e, groups := c.matchReply(protocol, f.Phase, f.heard()); e != nil && e.isTemporary() {
+			return e, reply, groups
+		}
+	}
 	for _, text := range []string{normalise(f.Challenge), f.heard()} {
 		if text == "" {
 			continue

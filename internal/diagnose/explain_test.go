@@ -37,6 +37,9 @@ func TestRepliesAreExplained(t *testing.T) {
 		"what Google told the token before it refused": {with(gmail, func(f *Failure) {
 			f.CredentialKind, f.Challenge = "oauth", `{"status":"400","schemes":"Bearer","scope":"https://mail.google.com/"}`
 		}), postroom.NeedsSignIn, postroom.TokenExpired, "The sign-in at Google has run out.", "choose Sign in again"},
+		"a server that cannot ask about a token now, and says before that it does not take it": {with(own, func(f *Failure) {
+			f.CredentialKind, f.Challenge, f.Reply = "oauth", `{"status":"401","schemes":"bearer","scope":"mail"}`, "NO [UNAVAILABLE] Temporary authentication failure."
+		}), postroom.Delayed, postroom.ServerBusy, "is not ready at the moment", "Wait"},
 		"Google's words from somebody else": {with(gmail, func(f *Failure) { f.Host = "imap.example.net" }),
 			postroom.NeedsSignIn, postroom.BadCredentials, "imap.example.net refused this password.", "Where the provider has app passwords"},
 		"IMAP switched off": {with(gmail, func(f *Failure) {

@@ -72,18 +72,18 @@ func (c *Client) unfit(cause error) error {
 
 // saslUnlisted asks for the mechanisms for tokens that the server does not list.
 func (c *Client) saslUnlisted(ctx context.Context) error {
-	refusal := c.noWayIn()
+	var refused error
 	for _, name := range c.login.Unlisted() {
 		hasTold, err := c.sasl(ctx, name, false)
 		if err == nil || hasTold || !c.Usable() {
 			return err
 		}
-		if r, ok := mail.RefusalOf(err); ok && r.Reply != "" {
-			refusal = r
-		}
+		refused = err
 	}
-	refusal.Err = mail.ErrNoTokens
-	return refusal
+	if r, ok := mail.RefusalOf(refused); ok && r.Reply != "" {
+		r.Err = mail.ErrNoTokens
+	}
+	return refused
 }
 
 // maxCommand is the longest command line that every server is to take (RFC 2683 section

@@ -43,7 +43,7 @@ func (c *Client) signIn(ctx context.Context, encrypted bool) error {
 
 // saslUnlisted asks for the mechanisms for tokens that the server does not list.
 func (c *Client) saslUnlisted(ctx context.Context) error {
-	refusal := c.noWayIn()
+	var refused error
 	for _, name := range c.login.Unlisted() {
 		r, hasTold, err := c.sasl(ctx, name, false)
 		if err == nil {
@@ -53,12 +53,12 @@ func (c *Client) saslUnlisted(ctx context.Context) error {
 		if hasTold || !c.Usable() || r.code < 500 { // it may know it, and have trouble
 			return err
 		}
-		if said, ok := mail.RefusalOf(err); ok && said.Reply != "" {
-			refusal = said
-		}
+		refused = err
 	}
-	refusal.Err = mail.ErrNoTokens
-	return refusal
+	if r, ok := mail.RefusalOf(refused); ok {
+		r.Err = mail.ErrNoTokens
+	}
+	return refused
 }
 
 // noWayIn is the refusal of a server that lists no way to sign in that is known here.

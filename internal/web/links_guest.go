@@ -1,6 +1,7 @@
 package web
 
 import (
+	"context"
 	"net/http"
 
 	"github.com/postroom/postroom/internal/credential"
@@ -28,12 +29,12 @@ func (s *Server) showLink(w http.ResponseWriter, r *http.Request) error {
 	if v.State != credential.LinkOpen {
 		status = http.StatusGone
 	}
-	return s.render(w, r, status, linkView(s.linkPage(v)))
+	return s.render(w, r, status, linkView(s.linkPage(r.Context(), v)))
 }
 
-func (s *Server) linkPage(v credential.GuestView) linkPage {
+func (s *Server) linkPage(ctx context.Context, v credential.GuestView) linkPage {
 	p := linkPage{
-		frame: s.frame(visitor{}, "Sign in to "+v.Address, ""), Who: v.AskedBy, Address: v.Address, Name: v.Name, Brand: v.Provider,
+		frame: s.frame(visitor{}, "Sign in to "+v.Address, ""), Who: v.AskedBy, Address: v.Address, Name: v.Name, Brand: s.brandAt(ctx, v.Link.Mailbox, v.Provider),
 		Sends: v.Sends, State: v.State, Until: tell(v.Link.ExpiresAt, s.now()),
 	}
 	if p.Who == "" {

@@ -127,6 +127,7 @@ func (s *Server) renderProgress(w http.ResponseWriter, r *http.Request, p progre
 
 func (s *Server) progressPage(ctx context.Context, by visitor, p credential.Progress, at string) progressPage {
 	isGuest := by.User == 0
+	p.Provider = s.brandAt(ctx, p.SignIn.Mailbox, p.Provider)
 	page := progressPage{frame: s.frame(by, "Sign-in for "+p.Address, "mailboxes"), Heading: "Sign-in for " + p.Address}
 	if !isGuest {
 		page.Back = "/mailboxes/" + p.SignIn.Mailbox.String()
@@ -185,14 +186,14 @@ func viewQuestion(v *progressView, p credential.Progress) {
 	for _, c := range p.Choices {
 		switch c {
 		case credential.ChoiceShared:
-			v.Choices = append(v.Choices, choiceButton{string(c), "Use it all the same: " + who + " may open " + p.Address,
-				"For a shared mailbox: it is opened as " + who + ", who has to have access to it. Whether that is so is tried right away.", true})
+			v.Choices = append(v.Choices, choiceButton{string(c), "Use it all the same",
+				p.Address + " is a shared mailbox, and " + who + " may open it. Whether that is so is tried right away.", true})
 		case credential.ChoiceAlias:
-			v.Choices = append(v.Choices, choiceButton{string(c), p.Address + " is another name of " + who,
-				"Then the mail of " + who + " is read. It is one mailbox with two addresses.", false})
+			v.Choices = append(v.Choices, choiceButton{string(c), "It is the same mailbox",
+				p.Address + " is only another name of " + who + ". Then the mail of " + who + " is read.", false})
 		case credential.ChoiceOther:
 			v.Choices = append(v.Choices, choiceButton{string(c), "Sign in with another account",
-				called(p) + " asks again. Choose " + p.Address + " there, or “use another account”.", false})
+				called(p) + " asks again. Choose " + p.Address + " there, or “Use another account”.", false})
 		}
 	}
 }

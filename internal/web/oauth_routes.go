@@ -42,9 +42,12 @@ func tellNobody(w http.ResponseWriter) {
 
 // base is the address under which a request has come, without a path.
 func (s *Server) base(r *http.Request) string {
+	if s.Base != nil {
+		if base := s.Base(r); base != "" {
+			return strings.TrimSuffix(base, "/")
+		}
+	}
 	switch {
-	case s.Base != nil:
-		return strings.TrimSuffix(s.Base(r), "/")
 	case s.PublicURL != "":
 		return strings.TrimSuffix(s.PublicURL, "/")
 	case r.TLS != nil:

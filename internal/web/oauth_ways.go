@@ -99,10 +99,8 @@ func (s *Server) opening(ctx context.Context, by visitor, m postroom.Mailbox) (o
 
 // brandFor is the name under which people know whom a mailbox is signed in with.
 func (s *Server) brandFor(m postroom.Mailbox, v credential.View) string {
-	if preset, ok := s.Presets.For(m.Address, m.Incoming.Host); ok {
-		if brand := brandOf(preset); brand != "" {
-			return brand
-		}
+	if brand := s.knownBrand(m); brand != "" {
+		return brand
 	}
 	switch {
 	case v.Provider != "":
@@ -111,6 +109,25 @@ func (s *Server) brandFor(m postroom.Mailbox, v credential.View) string {
 		return v.App.Name
 	}
 	return "its provider"
+}
+
+// brandAt is brandFor for a mailbox of which little more is known; otherwise it is called
+// as it is.
+func (s *Server) brandAt(ctx context.Context, id postroom.MailboxID, called string) string {
+	m, err := s.Reader.Mailbox(ctx, id)
+	if err != nil {
+		return called
+	}
+	if brand := s.knownBrand(m); brand != "" {
+		return brand
+	}
+	return called
+}
+
+// knownBrand is whom one signs in with at the provider of a mailbox; empty: not known.
+func (s *Server) knownBrand(m postroom.Mailbox) string {
+	preset, _ := s.Presets.For(m.Address, m.Incoming.Host)
+	return brandOf(preset)
 }
 
 // addOpens adds to the page of a mailbox what opens it.

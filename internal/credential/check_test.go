@@ -291,8 +291,7 @@ func TestAGenericProviderIsCheckedByItsIssuer(t *testing.T) {
 	wantVerdicts(t, c.check(t), "addresses refuted", "client_id unknowable", "secret unknowable")
 }
 
-func TestAPersonFromOutsideCannotHaveACheckMeetSecrets(t *testing.T) {
-	// Whatever a provider repeats of what it was sent, none of it is kept.
+func TestNothingThatAProviderRepeatsIsKeptOfACheck(t *testing.T) {
 	s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		_ = r.ParseForm()
 		w.WriteHeader(http.StatusBadRequest)
@@ -305,5 +304,5 @@ func TestAPersonFromOutsideCannotHaveACheckMeetSecrets(t *testing.T) {
 		t.Fatal(err)
 	}
 	c := &counterfeit{apps: a}
-	wantVerdicts(t, c.again(t, app.ID), "secret refuted", "client_id unknowable")
+	wantVerdicts(t, c.again(t, app.ID), "secret unknowable", "client_id refuted")
 }

@@ -87,7 +87,7 @@ func newTokenScene(t *testing.T, kind simulator.OAuthKind, life time.Duration) *
 		life:  life,
 	}
 	s.provider, err = s.server.StartOAuth(simulator.OAuthOptions{
-		Kind: kind, Key: key, Lifetime: 4 * life, Apps: []simulator.OAuthApp{{ClientID: "app", Name: "Postroom", Secret: "app secret"}},
+		Kind: kind, Key: key, Lifetime: 10 * life, Apps: []simulator.OAuthApp{{ClientID: "app", Name: "Postroom", Secret: "app secret"}},
 	})
 	if err != nil {
 		t.Fatal(err)

@@ -162,6 +162,16 @@ func (r *reader) isRefusedToken(err error) bool {
 	return fault != nil && (fault.Kind != postroom.Delayed || fault.Class == postroom.Unknown)
 }
 
+// isTokenOver says whether a server does no more for a connection, since the token of its
+// sign-in has ended, and yet keeps it open.
+func (w *watch) isTokenOver(err error) bool {
+	if !w.login.isOAuth() {
+		return false
+	}
+	fault := w.fleet.Explain(err, w.m, w.login)
+	return fault != nil && fault.Class == postroom.TokenExpired
+}
+
 // isEndOfToken says whether a server has ended a connection because the token of its
 // sign-in had ended, for the first time in a row: the next one has another.
 func (r *reader) isEndOfToken(fault *postroom.Fault) bool {

@@ -84,7 +84,7 @@ func (w *watch) round(ctx context.Context) (more bool, err error) {
 		if err == nil {
 			continue
 		}
-		if _, refused := mail.RefusalOf(err); !refused || !w.session.usable() || len(folders) == 1 {
+		if _, refused := mail.RefusalOf(err); !refused || !w.session.usable() || len(folders) == 1 || w.isTokenOver(err) {
 			return false, err
 		}
 		w.selected = ""

@@ -372,7 +372,7 @@ func (s *Server) answerProgress(w http.ResponseWriter, r *http.Request, by visit
 
 // beginAgain begins a sign-in anew that came to nothing, or that somebody has lost.
 func (s *Server) beginAgain(w http.ResponseWriter, r *http.Request, by visitor, p credential.Progress) (err error) {
-	in, begun := p.SignIn, credential.Begun{}
+	in := p.SignIn
 	if in.Way == postroom.GrantByDevice {
 		fresh, _, err := s.Credentials.BeginDevice(r.Context(), by.Viewer, in.Mailbox, in.App)
 		if err != nil {
@@ -381,6 +381,7 @@ func (s *Server) beginAgain(w http.ResponseWriter, r *http.Request, by visitor, 
 		goTo(w, r, progressAddress(fresh))
 		return nil
 	}
+	var begun credential.Begun
 	if p.CanRetry {
 		begun, err = s.Credentials.AgainByID(r.Context(), by.Viewer, in.ID)
 	} else {

@@ -57,6 +57,12 @@ func pretendGmail(t *testing.T) (*simulator.Server, *provider.Presets) {
 // an address that signs an administrator in.
 func serveWith(t *testing.T, presets *provider.Presets) (link string) {
 	t.Helper()
+	_, link = startWith(t, presets)
+	return link
+}
+
+func startWith(t *testing.T, presets *provider.Presets) (p *process, link string) {
+	t.Helper()
 	log := slog.New(slog.NewTextHandler(t.Output(), &slog.HandlerOptions{Level: slog.LevelWarn}))
 	ctx, stop := context.WithCancel(context.WithoutCancel(t.Context()))
 	data := dataFlags{Data: t.TempDir()}
@@ -68,7 +74,7 @@ func serveWith(t *testing.T, presets *provider.Presets) (link string) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	p := &process{
+	p = &process{
 		In: in, Alone: true, Node: "story", Listener: listener, PublicURL: openable("http", listener.Addr()),
 		Finder: &provider.Finder{Presets: presets}, MaxMessage: 64 << 20, Log: log,
 	}
@@ -92,7 +98,7 @@ func serveWith(t *testing.T, presets *provider.Presets) (link string) {
 			t.Errorf("Close: %v", err)
 		}
 	})
-	return p.PublicURL + "/demo/" + secret.Reveal()
+	return p, p.PublicURL + "/demo/" + secret.Reveal()
 }
 
 // picture keeps what the browser shows, where POSTROOM_SCREENSHOTS names a directory.

@@ -254,8 +254,8 @@ func TestASharedMailboxIsAskedAbout(t *testing.T) {
 	wait(t, beside, "the code is taken", `document.readyState === "complete" && document.querySelector("form").id !== "code"`)
 	s.provider(beside, annasMicrosoft)
 	allow(t, beside)
-	text(t, ctx, "#progress", "Signed in again.")
-	fits(t, ctx, "sign-in-again")
+	text(t, ctx, "#progress", "Connected.")
+	fits(t, ctx, "sign-in-by-device")
 	complaints.fail(t)
 }
 

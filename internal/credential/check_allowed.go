@@ -143,9 +143,9 @@ func (f *findings) otherDevice() (postroom.AppCheck, bool) {
 	r, refused := f.device.refusal()
 	switch {
 	case f.device.err == nil:
-		return proven("The provider lets people sign in on another device, with a code.")
+		return proven(f.who() + " lets people sign in on another device, with a code.")
 	case refused && r.Status < 500 && r.Status != 429 && (r.Code != "" || r.Status == 404):
-		return unknowable("The provider does not let people sign in by this app on another device.", "Nothing has to be done: they sign in with a browser at this Postroom.", postroom.Link{})
+		return unknowable(f.who()+" does not let people sign in by this app on another device.", "Nothing has to be done: they sign in with a browser at this Postroom.", postroom.Link{})
 	}
 	return unknowable("Whether people may sign in on another device could not be found out.", "", postroom.Link{})
 }

@@ -105,6 +105,17 @@ func (f *findings) taken() taken {
 	return best
 }
 
+// who is the provider, as people call it, at the beginning of a sentence.
+func (f *findings) who() string {
+	switch {
+	case f.Preset == nil:
+		return "The provider"
+	case isGoogle(f.Provider), isMicrosoft(f.Provider):
+		return company(f.Preset)
+	}
+	return f.Preset.Called()
+}
+
 func (f *findings) addresses() (postroom.AppCheck, bool) {
 	host := hostOf(Situation{App: postroom.OAuthApp{TokenURL: first(f.OAuth.TokenURL, f.OAuth.Issuer)}})
 	if f.Service != nil {
@@ -125,7 +136,7 @@ func (f *findings) addresses() (postroom.AppCheck, bool) {
 	case !answer.asked:
 		return unknowable("It is not known where the provider is asked.", "Enter the issuer, or the address for tokens.", postroom.Link{})
 	case !isRefusal, r.Code != "" && r.Status < 500:
-		return proven(host + " answers, and what it says is OAuth.")
+		return proven(host + " answers, as a provider does where people sign in.")
 	case r.Status == 0:
 		return f.unreached(host, answer.err)
 	case r.Status == 429 || r.Status >= 500:
@@ -182,11 +193,7 @@ func (f *findings) tenant() (postroom.AppCheck, bool) {
 }
 
 func (f *findings) clientID() (postroom.AppCheck, bool) {
-	at := f.Preset.Called()
-	if at == "" {
-		at = "The provider"
-	}
-	link := f.appPage()
+	at, link := f.who(), f.appPage()
 	switch f.taken() {
 	case takenYes, secretEnded, secretWanted, keyUnknown:
 		return proven(at + " knows the app.")
@@ -216,33 +223,33 @@ func (f *findings) clientID() (postroom.AppCheck, bool) {
 
 func (f *findings) secret() (postroom.AppCheck, bool) {
 	what := map[postroom.AppSecretKind]string{
-		postroom.AppSecretNone: "that there is no secret", postroom.AppSecretCertificate: "the certificate", postroom.AppSecretKeyFile: "the key", postroom.AppSecretText: "the client secret",
+		postroom.AppSecretNone: "the app without a secret", postroom.AppSecretCertificate: "the certificate", postroom.AppSecretKeyFile: "the key", postroom.AppSecretText: "the client secret",
 	}[f.SecretKind]
-	link := f.secretPage()
+	at, link := f.who(), f.secretPage()
 	switch f.taken() {
 	case takenYes:
-		return proven("The provider takes " + what + ".")
+		return proven(at + " takes " + what + ".")
 	case secretWrong:
 		remedy := "Copy the client secret again. Where it cannot be seen any more, make a new one and enter that."
 		if isMicrosoft(f.Provider) {
 			remedy = "In Microsoft Entra make a new client secret under Certificates & secrets, and copy what stands under Value, not the Secret ID."
 		}
-		return refuted("The provider does not take the client secret.", remedy, link)
+		return refuted(at+" does not take the client secret.", remedy, link)
 	case secretEnded:
 		return refuted("The client secret has ended.", "Make a new one at the provider and enter it here. The mailboxes go on by themselves; nobody has to sign in again.", link)
 	case secretWanted:
-		return refuted("The provider wants a client secret, and the registration has none.", "Make a client secret at the provider and enter it here.", link)
+		return refuted(at+" wants a client secret, and the registration has none.", "Make a client secret at the provider and enter it here.", link)
 	case keyUnknown:
 		if f.Service != nil {
 			return refuted("Google does not take this key of the service account: it was deleted, or belongs to another account.", "Make a new key (JSON) for the service account, and paste that.", link)
 		}
-		return refuted("The provider does not know this certificate.", "Upload the certificate (without the private key) at the page of the app, or paste here the one that was uploaded.", link)
+		return refuted(at+" does not know this certificate.", "Upload the certificate (without the private key) at the page of the app, or paste here the one that was uploaded.", link)
 	case clockWrong:
 		return refuted("The clock of this computer is wrong, so what it signs is not believed.", "Set the clock, best by the network (NTP), and check again.", postroom.Link{})
 	case noSuchApp, noSuchTenant, appIsOff:
 		return unknowable("Whether the secret is right can be seen once the provider knows the app.", "", postroom.Link{})
 	}
-	return unknowable("The provider did not say whether it takes "+what+".", "Check again in a few minutes.", postroom.Link{})
+	return unknowable(at+" did not say whether it takes "+what+".", "Check again in a few minutes.", postroom.Link{})
 }
 
 func (f *findings) secretEnds() (postroom.AppCheck, bool) {

@@ -37,7 +37,7 @@ func (f *findings) reach() (postroom.AppCheck, bool) {
 	case isGoogle(f.Provider) && !hasOwnAddresses(f.OAuthApp) && isPrivateName(host):
 		return refuted(fmt.Sprintf("Google sends browsers only to names that exist in public, and %s is none.", host), "Give this Postroom a name below a domain of yours; it need not be reached from outside. Start it with --public-url and that.", postroom.Link{})
 	case f.RedirectURL == "" && strings.HasSuffix(u.Path, callback):
-		return proven(fmt.Sprintf("Browsers come back to %s, which is this Postroom.", address))
+		return proven(fmt.Sprintf("Browsers come back to %s, the public address of this Postroom. It has the form that providers want.", address))
 	}
 	return unknowable(fmt.Sprintf("Browsers come back to %s. Whether that leads to this Postroom cannot be seen from here.", address), "Open it in a browser: a page of Postroom's should say that no sign-in is under way.", postroom.Link{})
 }
@@ -62,9 +62,9 @@ func (f *findings) redirect() (postroom.AppCheck, bool) {
 	enter := fmt.Sprintf("Enter there exactly %s as the redirect address, letter by letter.", address)
 	switch said := f.look.Refusal; {
 	case f.look.Returned:
-		return proven(fmt.Sprintf("The provider sends browsers back to %s.", address))
+		return proven(fmt.Sprintf("%s sends browsers back to %s.", f.who(), address))
 	case said != nil && (strings.Contains(said.Code, "redirect") || numberOf(said) == "50011" || numberOf(said) == "500113" || numberOf(said) == "900971"):
-		return refuted(fmt.Sprintf("The provider does not know %s as the address to which browsers come back.", address), enter, f.redirectPage())
+		return refuted(fmt.Sprintf("%s does not know %s as the address to which browsers come back.", f.who(), address), enter, f.redirectPage())
 	case said == nil && f.showsSignIn():
 		return proven(fmt.Sprintf("Google asks people to sign in for this app, with %s as the address to come back to.", address))
 	case f.record.ByCode.After(f.UpdatedAt):
@@ -90,13 +90,13 @@ func (f *findings) scopes() (postroom.AppCheck, bool) {
 		return unknowable("The registration names no scopes, so the provider decides what it gives.", "If signing in works and reading does not, enter the scopes for mail from the provider's documentation.", postroom.Link{})
 	}
 	if f.refusesScopes() {
-		return refuted("The provider does not know what is asked for: "+strings.Join(wanted, " ")+".", "Compare the scopes with the provider's documentation.", f.scopePage())
+		return refuted(f.who()+" does not know what is asked for: "+strings.Join(wanted, " ")+".", "Compare the scopes with the provider's documentation.", f.scopePage())
 	}
 	switch {
 	case f.record.ByCode.After(f.UpdatedAt):
 		return proven(fmt.Sprintf("On %s somebody allowed what is asked for.", f.record.ByCode.Format("2 January 2006")))
 	case f.issuer.err == nil && len(f.metadata.Scopes) > 0 && containsAll(f.metadata.Scopes, wanted):
-		return proven("The provider offers what is asked for.")
+		return proven(f.who() + " offers what is asked for.")
 	case isGoogle(f.Provider) && (f.look.Returned || f.showsSignIn()):
 		return proven("Google knows what is asked for. Whether it shows people a warning first depends on whether it has verified the app.")
 	}

@@ -15,14 +15,15 @@ const (
 
 	openAlerts = `select ` + alertColumns + ` from alert a where a.ended_at is null order by a.id`
 
+	// SQLite keeps the order of a cross join: from the few open alerts to what is theirs.
 	openMembers = `
-	select x.alert, x.mailbox, x.begun_at, x.ended_at from alert_mailbox x join alert a on a.id = x.alert
-	where a.ended_at is null order by x.alert, x.mailbox`
+	select x.alert, x.mailbox, x.begun_at, x.ended_at from alert o cross join alert_mailbox x
+	where o.ended_at is null and x.alert = o.id order by x.alert, x.mailbox`
 
 	openTold = `
 	select n.alert, n.recipient, max(case when n.state = 'sent' or n.state = 'sending' then 1 else 0 end)
-	from notice n join alert a on a.id = n.alert
-	where a.ended_at is null group by n.alert, n.recipient order by n.alert, n.recipient`
+	from alert o cross join notice n
+	where o.ended_at is null and n.alert = o.id group by n.alert, n.recipient order by n.alert, n.recipient`
 )
 
 // OpenAlerts lists the alerts that have not ended, quiet ones too, and the version that a

@@ -34,7 +34,7 @@ const troubledMailboxes = `
 	left join oauth_app p on p.id = g.app
 	left join app_user u on u.id = m.owner and u.disabled_at is null
 	where m.deleted_at is null and m.fault is not null
-	  and (m.state = 'needs_sign_in' or m.state = 'needs_repair' or m.state = 'delayed' and m.state_since <= $1)
+	  and m.state in ('needs_sign_in', 'needs_repair', 'delayed') and (m.state <> 'delayed' or m.state_since <= $1)
 	order by m.id limit $2`
 
 // TroubledMailboxes lists the mailboxes that need somebody: those whose sign-in is lost,
@@ -72,9 +72,10 @@ func (db *DB) TroubledMailboxes(ctx context.Context, delayedSince time.Time) ([]
 	return list, nil
 }
 
+// It walks along the index of settledArrivals, not along the whole ledger.
 const setAsideNow = `
 	select m.id, m.name, s.n from (
-		select a.mailbox, count(*) as n from arrival a where a.state = 'quarantined' group by a.mailbox) s
+		select a.mailbox, count(*) as n from arrival a where a.state = 'quarantined' and ` + settledArrivals + ` group by a.mailbox) s
 	join mailbox m on m.id = s.mailbox
 	where m.deleted_at is null
 	order by m.id limit $1`

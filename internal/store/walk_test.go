@@ -14,6 +14,8 @@ func TestWhatIsAskedOftenWalksAlongIndexes(t *testing.T) {
 	for name, query := range map[string]string{
 		"transcripts": transcriptsAsked, "mail set aside": healthSetAside, "round trip by subject": mailTitled,
 		"waiting mail": tripWaiting, "arrivals of a round trip": tripArrivals,
+		"mail set aside now": setAsideNow, "mailboxes that need somebody": troubledMailboxes, "mailboxes of open alerts": openMembers,
+		"who was told": openTold, "notices due": claimNotices, "what arrived during an alert": alertGap,
 	} {
 		rows, err := db.query(t.Context(), "explain query plan "+asked.Replace(query))
 		if err != nil {
@@ -25,7 +27,7 @@ func TestWhatIsAskedOftenWalksAlongIndexes(t *testing.T) {
 			if err := rows.Scan(&id, &parent, &unused, &step); err != nil {
 				t.Fatal(err)
 			}
-			for _, table := range []string{"arrival", "lease", "l", "mail", "m", "entry", "e"} {
+			for _, table := range []string{"arrival", "a USING", "lease", "l", "mail", "m", "entry", "e", "x", "n", "notice"} {
 				if strings.HasPrefix(step+" ", fmt.Sprintf("SCAN %s ", table)) {
 					t.Errorf("%s: %s", name, step)
 				}

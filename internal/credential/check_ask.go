@@ -121,7 +121,7 @@ func (f *findings) askMadeUp(ctx context.Context, c *oauth.Client) {
 	_, f.made.err = c.Refresh(ctx, f.OAuth, postroom.Hide(madeUp), nil)
 }
 
-// askInOwnName asks for a token as the app or the service account will, and thrown away.
+// askInOwnName asks for a token as the app or the service account will; it is thrown away.
 func (f *findings) askInOwnName(ctx context.Context, c *oauth.Client) {
 	switch {
 	case f.Service != nil:

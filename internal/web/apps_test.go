@@ -82,7 +82,7 @@ func TestAnAppIsCheckedChangedAndRemoved(t *testing.T) {
 	change.Set("is_testing", "yes")
 	b.post(at, change)
 	b.get(at).has(t, http.StatusOK, `id="is-testing" checked`)
-	b.post(at+"/check", url.Values{}, "HX-Request", "true").has(t, http.StatusOK, "The app is in testing", "The provider takes the client secret.")
+	b.post(at+"/check", url.Values{}, "HX-Request", "true").has(t, http.StatusOK, "The app is in testing", "Google takes the client secret.")
 	b.post(at+"/remove", url.Values{"password": {"not mine"}}).has(t, http.StatusUnprocessableEntity, "This is not your password.")
 	if got := b.post(at+"/remove", url.Values{"password": {ownPassword}}); got.Get("Location") != appsAddress+"?removed=1" {
 		t.Errorf("removing answers %d\n%s", got.status, got.body)

@@ -24,7 +24,7 @@ type credentials struct {
 // newCredentials makes them. base is where people reach this Postroom, and node names
 // this process in what it holds for a moment.
 func newCredentials(in *installation, x mailbox.Explainer, base, node string, log *slog.Logger) credentials {
-	client, explain := &oauth.Client{}, credential.Explainer{Catalogue: x.Catalogue}.Explain
+	client, explain := &oauth.Client{}, credential.Explainer{Catalogue: x.Catalogue, Unknown: x.Unknown}.Explain
 	apps := &credential.Apps{Store: in.DB, Ring: in.Ring, Client: client, Presets: x.Presets, Base: base, Log: log}
 	keeper := &credential.Keeper{Store: in.DB, Ring: in.Ring, Registration: apps.Registration, Client: client, Explain: explain, Node: node, Log: log}
 	return credentials{

@@ -3,6 +3,7 @@ package credential
 import (
 	"errors"
 	"net/url"
+	"strings"
 
 	"github.com/postroom/postroom"
 	"github.com/postroom/postroom/internal/diagnose"
@@ -12,7 +13,13 @@ import (
 // An Explainer says what it means that a provider refused something.
 type Explainer struct {
 	Catalogue *diagnose.Catalogue
+	// Unknown hears of every answer that nobody could explain, cleaned of what is
+	// personal. It must not wait. Nil: nobody wants to know.
+	Unknown func(host string, protocol postroom.Protocol, phase, reply string)
 }
+
+// byOAuth stands for the servers that are asked here, where others have a protocol.
+const byOAuth postroom.Protocol = "oauth"
 
 // Explain returns the Fault for err, which came from asking the provider of s. A Fault
 // stays what it is. It is nil where no provider said anything and no connection broke,
@@ -40,7 +47,11 @@ func (x Explainer) Explain(err error, s Situation) *postroom.Fault {
 	for _, unreadable := range []error{oauth.ErrAnswer, oauth.ErrTooLong, oauth.ErrNoToken, oauth.ErrTokenType} {
 		f.Unreadable = f.Unreadable || errors.Is(err, unreadable)
 	}
-	return x.Catalogue.OAuth(f)
+	fault := x.Catalogue.OAuth(f)
+	if x.Unknown != nil && fault != nil && fault.Class == postroom.Unknown && fault.Reply != "" {
+		x.Unknown(strings.ToLower(f.Host), byOAuth, f.Phase, diagnose.Gist(fault.Reply))
+	}
+	return fault
 }
 
 // hostOf is the host of the token endpoint, where most is asked.

@@ -82,7 +82,7 @@ func (c *Catalogue) oauthEntry(text string) *entry {
 // it says besides.
 func (f *OAuthFailure) isOutage() bool {
 	switch f.Status {
-	case http.StatusTooManyRequests, http.StatusRequestTimeout, http.StatusTooEarly:
+	case http.StatusTooManyRequests, http.StatusRequestTimeout, http.StatusTooEarly, http.StatusMisdirectedRequest:
 		return true
 	}
 	return f.Status >= 500
@@ -138,6 +138,9 @@ func (c *Catalogue) knownOAuth(f *OAuthFailure, e *entry) *postroom.Fault {
 	}
 	if fault.RetryAfter == 0 && e.isTemporary() && e.Backoff != nil && isThrottling(e.Class) {
 		fault.RetryAfter = time.Duration(e.Backoff.First)
+	}
+	if f.Own && isCredential(e.Class) && e.FixBy == postroom.FixByUser { // whom nobody is, here
+		fault.FixBy, fault.Remedy = postroom.FixByAppAdmin, remedyOwn
 	}
 	f.refine(c.now(), e, fault)
 	return fault

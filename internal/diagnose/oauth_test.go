@@ -72,6 +72,8 @@ func TestWhatAnOAuthServerSaysIsExplained(t *testing.T) {
 			postroom.NeedsSignIn, postroom.AdminConsentRequired, postroom.FixByMailboxAdmin, "wants an administrator of the organisation to allow the app “Desk” first", "administrator"},
 		"an app of its own that is not allowed": {with(atGoogle("unauthorized_client", "Client is unauthorized to retrieve access tokens using this method, or client not authorized for any of the scopes requested."), func(f *OAuthFailure) { f.Own = true }),
 			postroom.NeedsRepair, postroom.AdminConsentRequired, postroom.FixByMailboxAdmin, "has not allowed the app “Desk” to open its mailboxes", "Domain-wide delegation"},
+		"an app of its own whose permission is gone": {with(atMicrosoft("invalid_grant", "AADSTS65001: The user or administrator has not consented to use the application with ID '1' named 'Example'."), func(f *OAuthFailure) { f.Own = true }),
+			postroom.NeedsRepair, postroom.ConsentMissing, postroom.FixByAppAdmin, "Nobody has allowed the app “Desk”", "nobody signs in"},
 		"the clock of this computer": {with(atGoogle("invalid_grant", "Invalid JWT: Token must be a short-lived token (60 minutes) and in a reasonable timeframe. Check your iat and exp values in the JWT claim."), func(f *OAuthFailure) { f.Own = true }),
 			postroom.NeedsRepair, postroom.ClientMisconfigured, postroom.FixByAppAdmin, "The clock of the computer", "clock"},
 		"a second proof": {atMicrosoft("invalid_grant", "AADSTS50076: Due to a configuration change made by your administrator, or because you moved to a new location, you must use multi-factor authentication to access '00000002-0000-0ff1-ce00-000000000000'."),
@@ -209,7 +211,7 @@ func TestWhatPassesNeverAsksForASignIn(t *testing.T) {
 		case 0:
 			f.Status, f.Reply, f.Err = 0, "", context.DeadlineExceeded
 		case 1:
-			f.Status, f.Reply = 421, "421 Misdirected"
+			f.Status, f.Reply, f.HasWorked = 421, "421 Misdirected", n%16 == 1
 		case 2:
 			f.Status, f.RetryAfter = 429, time.Duration(n)*time.Second
 		case 3:

@@ -48,6 +48,7 @@ func (f *OAuthFailure) phrase(class postroom.Class) phrase {
 
 const (
 	remedySignInAgain = "Open the mailbox and choose Sign in again. Reading resumes where it stopped."
+	remedyOwn         = "The app reads by itself, and nobody signs in. Check this app says what was found out; its permissions are given by the organisation’s administrator."
 	remedyItself      = "Nothing has to be done: the next try comes by itself."
 )
 

@@ -55,6 +55,8 @@ type arrivePage struct {
 type guideLine struct {
 	mailboxRow
 	Guide string // empty: its provider has no app passwords
+
+	SignIn string // where one signs in again; empty: a password opens it
 }
 
 // A folderLine is a mailbox and the folders of it that are read.
@@ -154,7 +156,13 @@ func (s *Server) findRefused(ctx context.Context, by visitor, p *arrivePage) err
 			continue
 		}
 		line := guideLine{mailboxRow: s.mailboxRow(m)}
-		if preset, ok := s.Presets.For(m.Address, m.Incoming.Host); ok {
+		opens, err := s.opening(ctx, by, m)
+		if err != nil {
+			return err
+		}
+		if opens.IsSignIn {
+			line.SignIn = signInAddress(m.ID)
+		} else if preset, ok := s.Presets.For(m.Address, m.Incoming.Host); ok {
 			if _, ok := preset.Guide(m.Address); ok {
 				line.Guide = guideAddress(preset.ID, m)
 			}

@@ -32,6 +32,8 @@ type passwordPage struct {
 	Back  string
 	Form  passwordForm
 	Guide string // the page that leads to an app password; empty: the provider has none
+
+	SignsIn bool // somebody signs in to the mailbox so far
 }
 
 func (s *Server) passwordForm(m postroom.Mailbox, preset *provider.Preset) passwordForm {
@@ -64,7 +66,13 @@ func (s *Server) showPassword(w http.ResponseWriter, r *http.Request, by visitor
 	if err != nil {
 		return err
 	}
-	return s.render(w, r, http.StatusOK, passwordView(s.passwordPage(by, m)))
+	p := s.passwordPage(by, m)
+	opens, err := s.opening(r.Context(), by, m)
+	if err != nil {
+		return err
+	}
+	p.SignsIn = opens.IsSignIn
+	return s.render(w, r, http.StatusOK, passwordView(p))
 }
 
 // replacePassword handles POST /mailboxes/{id}/password: a password that opens the

@@ -381,3 +381,60 @@ func TestNobodyAnswersAtTheLoopbackOfAnotherMachine(t *testing.T) {
 		})
 	}
 }
+
+// signIn signs in to Anna's mailbox, all the way.
+func (s *signInOffice) signIn(b *browser, m postroom.Mailbox) {
+	s.Helper()
+	back := newStranger(s.T).allow(s.begin(b, m), annasAddress)
+	a := b.get(s.path(back))
+	if a.status != http.StatusSeeOther {
+		s.Fatalf("callback = %d\n%s", a.status, a.body)
+	}
+	b.through(a.Get("Location"), "Connected.")
+}
+
+func TestASignInMakesRoomForAPasswordAndBack(t *testing.T) {
+	s := openSignInOffice(t, simulator.OAuthOptions{})
+	s.register()
+	m := s.draft()
+	b := s.browser(s.admin)
+	s.signIn(b, m)
+	at := "/mailboxes/" + m.ID.String()
+	b.get(at+"/password").has(t, http.StatusOK, "That goes on to work until the password is proven")
+	wrong := b.post(at+"/password", url.Values{"credential.password": {"not this one"}})
+	if wrong.status != http.StatusUnprocessableEntity {
+		t.Errorf("a wrong password = %d\n%s", wrong.status, wrong.body)
+	}
+	b.get(at+"/credential").has(t, http.StatusOK, "It is opened by a sign-in with Google.")
+	if a := b.post(at+"/password", url.Values{"credential.password": {ownersWord}}); a.status != http.StatusSeeOther {
+		t.Fatalf("a password that works = %d\n%s", a.status, a.body)
+	}
+	b.get(at+"/credential").has(t, http.StatusOK, "It is opened with a password.", "What opened it before", annasAddress, "given back")
+	b.get(at).has(t, http.StatusOK, "Opened with a password")
+	b.get(at+"/sign-in").has(t, http.StatusOK, "It goes on to work until the new sign-in is proven")
+	s.signIn(b, m)
+	b.get(at+"/credential").has(t, http.StatusOK, "It is opened by a sign-in with Google.")
+}
+
+func TestASignInThatIsLostLeadsStraightIntoTheNext(t *testing.T) {
+	s := openSignInOffice(t, simulator.OAuthOptions{})
+	s.register()
+	box := s.draft()
+	b := s.browser(s.admin)
+	s.signIn(b, box)
+	s.google.Revoke(annasAddress, s.clientID())
+	b.get("/mailboxes/"+box.ID.String()+"/sign-in").has(t, http.StatusOK, "Sign in yourself")
+	a := b.post("/mailboxes/"+box.ID.String()+"/sign-in", nil)
+	if a.status != http.StatusSeeOther || !strings.HasPrefix(a.Get("Location"), "/oauth/start/") {
+		t.Errorf("sign in again = %d to %q", a.status, a.Get("Location"))
+	}
+	a = b.post("/mailboxes/"+box.ID.String()+"/sign-in", nil, "HX-Request", "true")
+	if at := a.Get("HX-Redirect"); !strings.HasPrefix(at, "/oauth/start/") || strings.Contains(at, "?") {
+		t.Errorf("with scripts it leads to %q", at)
+	}
+	b.post("/mailboxes/"+box.ID.String()+"/sign-in", url.Values{"app": {"999"}}).has(t, http.StatusNotFound, "This registration is not here")
+	b.post("/mailboxes/"+box.ID.String()+"/sign-in", url.Values{"do": {"fly"}}).has(t, http.StatusUnprocessableEntity, "There is no such way")
+	if a := b.post("/mailboxes/"+box.ID.String()+"/sign-in", nil, "Sec-Fetch-Site", "cross-site"); a.status != http.StatusForbidden {
+		t.Errorf("another site begins a sign-in: %d", a.status)
+	}
+}

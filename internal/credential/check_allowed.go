@@ -83,8 +83,8 @@ func (f *findings) roles() (postroom.AppCheck, bool) {
 	if f.Kind != postroom.AppClient || !isMicrosoft(f.Provider) {
 		return none()
 	}
-	link := f.consentPage(f.OAuth.ScopesFor(postroom.IMAP))
-	const add = "Under API permissions add, from Office 365 Exchange Online, the application permissions IMAP.AccessAsApp (or POP.AccessAsApp) and SMTP.SendAsApp. Then an administrator opens this link and accepts."
+	link := f.entra("CallAnAPI") // the app may have no redirect address, without which there is no link to send
+	const add = "Under API permissions add, from Office 365 Exchange Online, the application permissions IMAP.AccessAsApp (or POP.AccessAsApp) and SMTP.SendAsApp. Then an administrator chooses Grant admin consent there."
 	if f.own.err != nil {
 		return unknowable("Which permissions the app has shows once Microsoft knows it and takes its secret.", add, link)
 	}

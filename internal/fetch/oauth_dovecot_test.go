@@ -20,7 +20,7 @@ func TestDovecotIsReadByToken(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	at.User = url.UserPassword("app", "app secret")
+	at.User = url.UserPassword("app", "app-secret")
 	d := testbed.Dovecot(t, testbed.DovecotOptions{Users: map[string]string{simUser: "nobody knows"}, Tokens: at.String()})
 	d.Deliver(simUser, "INBOX", letter(0, ""), letter(1, ""))
 

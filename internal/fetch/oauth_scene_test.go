@@ -87,7 +87,7 @@ func newTokenScene(t *testing.T, kind simulator.OAuthKind, life time.Duration) *
 		life:  life,
 	}
 	s.provider, err = s.server.StartOAuth(simulator.OAuthOptions{
-		Kind: kind, Key: key, Lifetime: 10 * life, Apps: []simulator.OAuthApp{{ClientID: "app", Name: "Postroom", Secret: "app secret"}},
+		Kind: kind, Key: key, Lifetime: 10 * life, Apps: []simulator.OAuthApp{{ClientID: "app", Name: "Postroom", Secret: "app-secret"}},
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -99,12 +99,12 @@ func newTokenScene(t *testing.T, kind simulator.OAuthKind, life time.Duration) *
 		}
 		return dialer.DialContext(ctx, network, address)
 	}}
-	s.app = oauth.App{TokenURL: s.provider.TokenURL, ClientID: "app", Secret: postroom.Hide("app secret"), Auth: oauth.AuthBody}
+	s.app = oauth.App{TokenURL: s.provider.TokenURL, ClientID: "app", Secret: postroom.Hide("app-secret"), Auth: oauth.AuthBody}
 	s.signInAgain()
 
 	var mu sync.Mutex
 	s.states = recorded{s.db, &mu, new([]postroom.MailboxState)}
-	s.fleet.Ledger = s.states
+	s.fleet.Ledger, s.fleet.CommandTimeout = s.states, 10*time.Second // the machine may be busy
 	s.fleet.Login = s.login
 	s.fleet.Renew = s.renew
 	s.fleet.Opened = func(context.Context, postroom.Mailbox) { s.opened.Add(1) }

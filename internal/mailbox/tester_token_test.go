@@ -168,3 +168,45 @@ func TestNoTokenIsSpared(t *testing.T) {
 		}
 	}
 }
+
+// What sends from a kept mailbox signs in as its test does, with a token that is renewed
+// where the server does not take it any more.
+func TestAMailSentByToken(t *testing.T) {
+	ctx := t.Context()
+	q := newTokenSetup(t, simulator.GoogleOAuth)
+	d, _ := newDesk(t)
+	d.Tester.Explainer = explainer()
+	m, err := d.Add(ctx, admin(), q.m, Credential{Kind: KindOAuth})
+	if err != nil {
+		t.Fatal(err)
+	}
+	token := q.token()
+	d.Open = func(context.Context, postroom.MailboxID) (string, postroom.Secret, bool, error) {
+		return KindOAuth, token, true, nil
+	}
+	d.OpenOutgoing = func(context.Context, postroom.MailboxID) (string, postroom.Secret, error) {
+		return KindOAuth, token, nil
+	}
+	d.Prefer = func(context.Context, postroom.MailboxID, postroom.Secret, postroom.Secret) error {
+		t.Error("a token was kept as the form of a password")
+		return nil
+	}
+	d.PreferOutgoing = d.Prefer
+	d.Renew = func(context.Context, postroom.MailboxID, postroom.Secret) (postroom.Secret, error) {
+		return q.token(), nil
+	}
+	for _, when := range []string{"at first", "when its token has ended"} {
+		r, err := d.SendTest(ctx, admin(), m.ID, "")
+		if err != nil || r.Fault != nil {
+			t.Errorf("%s: %+v, %v", when, r, err)
+		}
+		report, err := d.TestSaved(ctx, admin(), m.ID, TestOptions{})
+		if err != nil || !report.OK {
+			t.Errorf("%s: %s, %+v, %v", when, kinds(report), report.Fault(), err)
+		}
+		q.server.EndAccess("support@example.net")
+	}
+	if taken := q.send.Accepted(); len(taken) != 2 {
+		t.Errorf("%d mails were sent, want 2", len(taken))
+	}
+}

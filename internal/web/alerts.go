@@ -40,10 +40,12 @@ type alertView struct {
 	Lasted    string
 	Gap       string // what was brought in once it was mended; empty: nothing was missing
 	EndsAt    string // the day, of what is ahead
+	IsAhead   bool
 	Mailboxes []mailboxRow
 	More      int64
 	Count     string // "12 mailboxes"; empty: it is about none
 	Step      nextStep
+	SignsIn   bool    // each of its mailboxes is mended by signing in at the provider
 	Told      *moment // the last notice that left; nil: none has
 	Times     string  // "3 times"
 	Next      *moment // of the next reminder
@@ -115,6 +117,7 @@ func (s *Server) alertView(ctx context.Context, by visitor, a postroom.Alert, na
 	now := s.now()
 	v := alertView{
 		ID: a.ID.String(), Badge: alertBadge(a.Kind), Title: alertTitle(a), Fault: viewFault(&a.Fault), Since: tell(a.BegunAt, now), Step: s.stepFor(by, a),
+		SignsIn: a.Kind == postroom.AlertSignIn && a.EndedAt.IsZero() && signsInByOAuth(a.Fault.Class), IsAhead: a.Kind == postroom.AlertAhead,
 	}
 	if asClause(v.Title) == asClause(v.Fault.Explanation) {
 		v.Title = ""

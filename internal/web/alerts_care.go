@@ -175,7 +175,7 @@ func (s *Server) popup(by visitor, unseen []postroom.Alert, open int) *popup {
 	if n := len(a.Mailboxes); n > 1 {
 		p.Mailboxes = mailboxCount(int64(n))
 	}
-	for _, one := range unseen {
+	for _, one := range unseen[:min(len(unseen), maxClosed)] {
 		p.Seen = append(p.Seen, one.ID.String())
 	}
 	switch more := int64(open - 1); more {
@@ -313,7 +313,11 @@ func (s *Server) closePopup(w http.ResponseWriter, r *http.Request, by visitor) 
 	if err := r.ParseForm(); err != nil {
 		return err
 	}
-	for _, text := range append([]string{r.PathValue("id")}, r.PostForm["also"]...) {
+	also := r.PostForm["also"]
+	if len(also) > maxClosed {
+		also = also[:maxClosed]
+	}
+	for _, text := range append([]string{r.PathValue("id")}, also...) {
 		id, err := postroom.ParseID[postroom.AlertID](text)
 		if err != nil {
 			return err

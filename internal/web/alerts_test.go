@@ -201,3 +201,19 @@ func TestTheRelaysPasswordIsNotShown(t *testing.T) {
 	b.post(alertSettingsAddress+"/relay/remove", url.Values{})
 	b.get(alertSettingsAddress).has(t, http.StatusOK, "Use a relay")
 }
+
+func TestManyLostSignInsAreMendedOneByOne(t *testing.T) {
+	c := openCareOffice(t)
+	c.relay()
+	c.watch()
+	c.alerted(0)
+	c.ail(3, "Team", revoked())
+	a := c.alerted(1)[0]
+	b := c.browser(c.admin)
+	page := b.get("/alerts/" + a.ID.String())
+	for _, id := range a.Mailboxes {
+		page.has(t, http.StatusOK, `action="/mailboxes/`+id.String()+`/sign-in"`)
+	}
+	page.has(t, http.StatusOK, `href="/mailboxes/links"`, "Team 3")
+	b.get("/issues").has(t, http.StatusOK, "See which mailboxes", "It concerns 3 mailboxes.", `href="/alerts/`+a.ID.String()+`"`)
+}

@@ -22,6 +22,19 @@ func (a alertView) what() string {
 	return a.Badge.Word + ": " + a.Count
 }
 
+// endedWord says how an alert has ended.
+func (a alertView) endedWord() string {
+	if a.IsAhead {
+		return "Over since"
+	}
+	return "Mended"
+}
+
+// needsSignIn says whether a mailbox still waits for somebody to sign in.
+func (m mailboxRow) needsSignIn() bool {
+	return m.State == mailboxBadge(postroom.MailboxNeedsSignIn)
+}
+
 func (p alertPage) tone() string {
 	if p.Ended != nil {
 		return "good"

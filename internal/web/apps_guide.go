@@ -37,7 +37,7 @@ type appStepView struct {
 	Paragraphs []string
 	Copy       []string
 	Field      string // the field of the form that it is about: its id on the page
-	FieldWords string
+	FieldWords string // that lead there
 
 	Page, PageWords, PageHost       string
 	Checked                         string // the day
@@ -46,10 +46,7 @@ type appStepView struct {
 
 // guideOfApp is the guide beside a form; nil: nothing is known of the provider.
 func (s *Server) guideOfApp(f appForm) *guideOfApp {
-	if f.Provider == nil {
-		return nil
-	}
-	guide, ok := s.Presets.AppGuide(f.Provider.ID)
+	guide, ok := s.Presets.AppGuide(f.providerID())
 	if !ok || len(guide.Ways) == 0 {
 		return nil
 	}
@@ -60,7 +57,7 @@ func (s *Server) guideOfApp(f appForm) *guideOfApp {
 	way := guide.Ways[at]
 	g := &guideOfApp{Provider: guide.Provider, Way: s.wayView(way, f.Redirect)}
 	for _, one := range guide.Ways {
-		address := newAppAddress(f.Provider.ID, f.Return) + "&way=" + url.QueryEscape(one.ID)
+		address := newAppAddress(f.providerID(), f.Return) + "&way=" + url.QueryEscape(one.ID)
 		g.Ways = append(g.Ways, wayLink{Title: one.Title, When: one.When, Address: address, Chosen: one.ID == way.ID})
 	}
 	f.Values.Set("kind", string(way.Kind))
@@ -92,8 +89,8 @@ func (s *Server) wayView(way provider.AppWay, redirect string) wayView {
 				one.Paragraphs = append(one.Paragraphs, paragraph)
 			}
 		}
-		if slices.Contains(appFields(), step.Field) {
-			one.Field, one.FieldWords = fieldID(step.Field), fieldWord(step.Field)
+		if word := fieldWord(step.Field); word != "" {
+			one.Field, one.FieldWords = fieldID(step.Field), word
 		}
 		one.Page, one.PageWords, one.PageHost = outside(step.Link)
 		one.Source, one.SourceWords, one.SourceHost = outside(step.Source)
@@ -105,21 +102,12 @@ func (s *Server) wayView(way provider.AppWay, redirect string) wayView {
 	return v
 }
 
-// fieldWord is what the form calls a field.
+// fieldWord says where in the form the outcome of a step belongs; empty: nowhere.
 func fieldWord(field string) string {
-	switch field {
-	case "client_id":
-		return "Client id"
-	case "client_secret":
-		return "Secret"
-	case "tenant":
-		return "Tenant"
-	case "secret_expires_at":
-		return "The secret ends on"
-	case "redirect_url":
-		return "Redirect address"
-	case "is_testing":
-		return "This app is in testing"
+	words := map[string]string{
+		"client_id": "Enter it under “Client id”", "client_secret": "Enter it under “Secret”", "tenant": "Enter it under “Tenant”", "issuer": "Enter it under “Issuer”",
+		"secret_expires_at": "Enter it under “The secret ends on”", "is_testing": "Say under “This app is in testing” if it is", "scopes": "Enter them under “Scopes”",
+		"authorize_url": "Enter it under “Where people sign in”", "token_url": "Enter it under “Where tokens are fetched”",
 	}
-	return strings.TrimSuffix(asSentence(strings.ReplaceAll(field, "_", " ")), ".")
+	return words[field]
 }

@@ -22,7 +22,13 @@ func TestAppsAreRegisteredStepByStep(t *testing.T) {
 	form := b.get(appsAddress + "/new?provider=google_workspace&return=" + url.QueryEscape(back))
 	form.has(t, http.StatusOK, c.site.URL+"/oauth/callback", "https://mail.google.com/", "This app is in testing", `value="`+back+`"`)
 	for id, text := range map[string]string{"google_workspace": "This app is in testing", "microsoft365": "Tenant", "generic": "Issuer"} {
-		b.get(appsAddress+"/new?provider="+id).has(t, http.StatusOK, text)
+		b.get(appsAddress+"/new?provider="+id).has(t, http.StatusOK, text, `class="app-steps"`)
+	}
+	form.has(t, http.StatusOK, "Last checked", "https://console.cloud.google.com/", `href="#client-id"`, "way=service_account")
+	service := b.get(appsAddress + "/new?provider=google_workspace&way=service_account")
+	service.has(t, http.StatusOK, `name="kind" value="service_account"`)
+	if strings.Contains(service.body, "{redirect}") || strings.Contains(form.body, "{redirect}") {
+		t.Error("a step does not say the redirect address")
 	}
 	for _, id := range []string{"hetzner", "nobody", "%3Cscript%3E"} {
 		b.get(appsAddress+"/new?provider="+id).has(t, http.StatusNotFound, "does not know how programs sign in")

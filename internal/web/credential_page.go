@@ -48,6 +48,7 @@ type formerCredential struct {
 	Begun      moment
 	Ended      *moment
 	Revocation badge
+	Unused     bool // it never opened the mailbox
 }
 
 // A signInLine is a sign-in of the past.
@@ -235,7 +236,7 @@ func scopeInWords(scope string) string {
 }
 
 func (s *Server) formerCredential(f credential.FormerGrant) formerCredential {
-	v := formerCredential{Account: accountInWords(f.Account), App: f.App, Begun: tell(f.SignedInAt, s.now())}
+	v := formerCredential{Account: accountInWords(f.Account), App: f.App, Begun: tell(f.SignedInAt, s.now()), Unused: f.AdoptedAt.IsZero()}
 	if v.Account == "" {
 		v.Account = "an account that was not named"
 	}

@@ -31,7 +31,7 @@ func signInOfferView(o signInOffer) templ.Component {
 		}
 		ctx = templ.ClearChildren(ctx)
 		if o.isOffered() {
-			templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 1, "<section class=\"ways\" aria-labelledby=\"ways-title\"><h2 id=\"ways-title\">How does Postroom get in?</h2>")
+			templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 1, "<section class=\"signing\" aria-labelledby=\"ways-title\"><h2 id=\"ways-title\">How does Postroom get in?</h2>")
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}

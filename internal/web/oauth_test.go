@@ -409,7 +409,7 @@ func TestASignInMakesRoomForAPasswordAndBack(t *testing.T) {
 	if a := b.post(at+"/password", url.Values{"credential.password": {ownersWord}}); a.status != http.StatusSeeOther {
 		t.Fatalf("a password that works = %d\n%s", a.status, a.body)
 	}
-	b.get(at+"/credential").has(t, http.StatusOK, "It is opened with a password.", "What opened it before", annasAddress, "given back")
+	b.get(at+"/credential").has(t, http.StatusOK, "It is opened with a password.", "What there was before", annasAddress, "given back")
 	b.get(at).has(t, http.StatusOK, "Opened with a password")
 	b.get(at+"/sign-in").has(t, http.StatusOK, "It goes on to work until the new sign-in is proven")
 	s.signIn(b, m)

@@ -63,9 +63,11 @@ func (k *Keeper) fresh(ctx context.Context, id postroom.GrantID, n need) (Token,
 	}
 }
 
-// orElse is the token that is there if it may be used at all, and err if not.
+// orElse is the token that is there, if it may be used at all and nothing is wrong but
+// that the provider cannot be asked now; err if not. That a sign-in is lost is said while
+// what it has opened is still open.
 func (k *Keeper) orElse(h holding, err error) (Token, error) {
-	if h.lasts {
+	if f, ok := postroom.FaultOf(err); h.lasts && (!ok || f.Kind == postroom.Delayed) {
 		return k.token(h), nil
 	}
 	return Token{}, err

@@ -31,6 +31,9 @@ func (f *OAuthFailure) refine(now time.Time, e *entry, fault *postroom.Fault) {
 		return
 	case isGoogle && f.endedByTesting(now):
 		fault.Explanation, fault.Remedy = f.say(endedByTesting), remedyTesting
+		if !f.IsTesting { // it is seen from the time alone
+			fault.Explanation = f.say(endedAsByTesting)
+		}
 		fault.Link = postroom.Link{Words: publishWords, URL: publishURL}
 		return
 	case isGoogle && !f.UsedAt.IsZero() && now.Sub(f.UsedAt) > googleIdle:
@@ -72,12 +75,13 @@ const google = "Google"
 
 // What is said of sign-ins that have ended.
 const (
-	interrupted    = "Postroom, or its connection, was interrupted while PROVIDER was renewing the sign-in of MAILBOX, and the new one was lost."
-	endedByTesting = "PROVIDER ends every sign-in after seven days while an app is in testing, and so it did with APP."
-	remedyTesting  = "Sign in again. So that it lasts, whoever registered the app publishes it in the Google Cloud console; after that everybody signs in once more."
-	endedByIdling  = "The sign-in of MAILBOX was not used for six months, so PROVIDER has ended it."
-	publishWords   = "Google Cloud: publish the app"
-	publishURL     = "https://console.cloud.google.com/auth/audience"
+	interrupted      = "Postroom, or its connection, was interrupted while PROVIDER was renewing the sign-in of MAILBOX, and the new one was lost."
+	endedByTesting   = "PROVIDER ends every sign-in after seven days while an app is in testing, and so it did with APP."
+	endedAsByTesting = "PROVIDER ended a sign-in by APP after just seven days, as it does while an app is in testing."
+	remedyTesting    = "Sign in again. So that it lasts, whoever registered the app publishes it in the Google Cloud console; after that everybody signs in once more."
+	endedByIdling    = "The sign-in of MAILBOX was not used for six months, so PROVIDER has ended it."
+	publishWords     = "Google Cloud: publish the app"
+	publishURL       = "https://console.cloud.google.com/auth/audience"
 
 	otherWithdrawn       = "the permission was withdrawn in the settings of the account"
 	otherPasswordChanged = "the password of the account was changed"

@@ -131,7 +131,7 @@ func lackOfSpace(f postroom.Fault) cause {
 func ahead(e postroom.Expiry) cause {
 	c := cause{
 		key: "ahead:" + e.Key + "@" + e.At.UTC().Format(time.DateOnly), kind: postroom.AlertAhead,
-		app: e.App, title: e.Title, page: e.Page, endsAt: e.At,
+		app: e.App, title: e.Title, page: e.Page, endsAt: e.At.Truncate(time.Microsecond), // as it is kept
 		fault: postroom.Fault{
 			Kind: postroom.NeedsRepair, Class: postroom.Unknown, FixBy: postroom.FixByAppAdmin,
 			Explanation: e.Words, Remedy: e.Remedy, Link: e.Link,

@@ -87,12 +87,14 @@ func (d *Desk) Run(ctx context.Context) error {
 // hear passes on that something has happened, at most twice a second: a backlog that is
 // being read makes an event of every mail.
 func (d *Desk) hear(ctx context.Context, news chan<- struct{}) {
+	changed := d.Store.Changed()
 	for {
 		select {
 		case <-ctx.Done():
 			return
-		case <-d.Store.Changed():
+		case <-changed:
 		}
+		changed = d.Store.Changed() // before the look, so that nothing that comes during it is missed
 		work.Ring(news)
 		select {
 		case <-ctx.Done():

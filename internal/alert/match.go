@@ -96,9 +96,10 @@ func (l *look) compare(a matched) error {
 		l.more = true
 		return nil
 	}
+	a.cause.members = a.settledMembers()
 	c := store.ChangedAlert{ID: a.ID}
 	joined := l.members(a, &c)
-	a.stands = a.stands && (len(a.cause.members) == 0 || a.present(c) > 0)
+	a.stands = a.stands && (!a.cause.isOfMailboxes() || len(a.present())+len(c.Joined) > len(c.Left))
 	var err error
 	if a.stands {
 		err = l.goesOn(a, joined, &c)
@@ -115,6 +116,13 @@ func (l *look) compare(a matched) error {
 	return nil
 }
 
+// settledMembers are the mailboxes that the cause concerns now, without those for which it
+// may pass by itself, unless they are in the alert already.
+func (a matched) settledMembers() []member {
+	in := a.present()
+	return slices.DeleteFunc(slices.Clone(a.cause.members), func(m member) bool { return m.isFresh && !in[m.id] })
+}
+
 // tell counts what is to be written down.
 func (l *look) tell(mailboxes, notices int) {
 	l.written += mailboxes + notices
@@ -122,20 +130,14 @@ func (l *look) tell(mailboxes, notices int) {
 }
 
 // members finds who has joined an alert and who has left it, and returns those who have
-// joined. What may pass by itself does not join yet.
+// joined.
 func (l *look) members(a matched, c *store.ChangedAlert) (joined []member) {
-	in := make(map[postroom.MailboxID]bool, len(a.Members))
-	for _, m := range a.Members {
-		if m.EndedAt.IsZero() {
-			in[m.Mailbox] = true
-		}
-	}
+	in := a.present()
 	room := max(atOnce-l.written, 1)
 	for _, m := range a.cause.members {
 		switch {
 		case in[m.id]:
 			delete(in, m.id)
-		case m.isFresh:
 		case len(joined) == room:
 			l.more = true
 		default:
@@ -156,15 +158,15 @@ func (l *look) members(a matched, c *store.ChangedAlert) (joined []member) {
 	return joined
 }
 
-// present is how many mailboxes an alert concerns after a change.
-func (a matched) present(c store.ChangedAlert) int {
-	n := len(c.Joined) - len(c.Left)
+// present are the mailboxes that an alert concerns, as far as is written down.
+func (a matched) present() map[postroom.MailboxID]bool {
+	in := make(map[postroom.MailboxID]bool, len(a.Members))
 	for _, m := range a.Members {
 		if m.EndedAt.IsZero() {
-			n++
+			in[m.Mailbox] = true
 		}
 	}
-	return n
+	return in
 }
 
 // goesOn is for an alert that still needs somebody.

@@ -53,7 +53,7 @@ func (l *look) tellOwners(a matched, joined []member, c *store.ChangedAlert) err
 		return err
 	}
 	told := slices.Clone(everybody.addresses)
-	for _, p := range a.Told {
+	for _, p := range a.Recipients {
 		told = append(told, p.Address)
 	}
 	c.Notices = append(c.Notices, l.ownersNotices(postroom.NoticeAlert, a.cause, joined, told)...)
@@ -92,7 +92,7 @@ func (l *look) mended(a matched, c *store.ChangedAlert) error {
 	if e.mailboxes, err = l.Store.AlertedMailboxes(l.ctx, a.ID); err != nil {
 		return err
 	}
-	for _, p := range a.Told {
+	for _, p := range a.Recipients {
 		if p.HasLeft {
 			c.Notices = append(c.Notices, l.notice(postroom.NoticeMended, p.Address, e.subject(), l.endingText(e)))
 		}

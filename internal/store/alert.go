@@ -19,7 +19,7 @@ type KeptAlert struct {
 	// QuietSince is since when nobody needs to do anything about it; zero: somebody does.
 	QuietSince time.Time
 	Members    []AlertMember
-	Told       []ToldPerson
+	Recipients []ToldPerson
 }
 
 // An AlertMember is a mailbox that an alert concerns, or did.
@@ -40,7 +40,7 @@ func scanAlert(scan func(...any) error, further ...any) (KeptAlert, error) {
 	var fault sql.NullString
 	var app, ends, quiet, ended, told, next sql.NullInt64
 	var begun int64
-	err := scan(append([]any{&k.ID, &k.Cause, &k.Kind, &k.Title, &fault, &app, &ends, &begun, &quiet, &ended, &told, &k.Alert.Told, &next, &k.Gap}, further...)...)
+	err := scan(append([]any{&k.ID, &k.Cause, &k.Kind, &k.Title, &fault, &app, &ends, &begun, &quiet, &ended, &told, &k.Told, &next, &k.Gap}, further...)...)
 	if err != nil {
 		return KeptAlert{}, err
 	}

@@ -77,7 +77,7 @@ func (db *DB) fillTold(ctx context.Context, index map[postroom.AlertID]*KeptAler
 		err = rows.Scan(&alert, &p.Address, &left)
 		p.HasLeft = left == 1
 		if k := index[alert]; k != nil {
-			k.Told = append(k.Told, p)
+			k.Recipients = append(k.Recipients, p)
 		}
 		return p, err
 	})
@@ -203,8 +203,10 @@ func (t *tx) raise(r RaisedAlert, now time.Time) error {
 	if err != nil {
 		return err
 	}
-	t.alertEvent(postroom.EventAlertRaised, postroom.AlertID(id), "", now, r.Members)
 	if err := t.join(postroom.AlertID(id), r.Members, now); err != nil {
+		return err
+	}
+	if err := t.alertEvent(postroom.EventAlertRaised, postroom.AlertID(id), "", now); err != nil {
 		return err
 	}
 	return t.addNotices(postroom.AlertID(id), r.Notices)
@@ -234,7 +236,9 @@ func (t *tx) changeAlert(c ChangedAlert, now time.Time) error {
 		if err := t.exec(remindAlert, id, nullMicros(c.NextAt)); err != nil {
 			return err
 		}
-		t.alertEvent(postroom.EventAlertReminded, c.ID, fmt.Sprintf(":%d", now.Unix()), now, nil)
+		if err := t.alertEvent(postroom.EventAlertReminded, c.ID, fmt.Sprintf(":%d", now.Unix()), now); err != nil {
+			return err
+		}
 	}
 	if c.End {
 		if err := t.exec(endAlert, id, micros(now), c.Gap); err != nil {
@@ -243,7 +247,9 @@ func (t *tx) changeAlert(c ChangedAlert, now time.Time) error {
 		if err := t.exec(dropQueued, id); err != nil {
 			return err
 		}
-		t.alertEvent(postroom.EventAlertEnded, c.ID, "", now, nil)
+		if err := t.alertEvent(postroom.EventAlertEnded, c.ID, "", now); err != nil {
+			return err
+		}
 	}
 	return t.addNotices(c.ID, c.Notices)
 }
@@ -257,12 +263,19 @@ func (t *tx) join(id postroom.AlertID, members []postroom.MailboxID, now time.Ti
 	return nil
 }
 
-// alertEvent tells of an alert. What concerns one mailbox alone is told as that
+const onlyMailbox = `select count(*), coalesce(min(mailbox), 0) from alert_mailbox where alert = $1`
+
+// alertEvent tells of an alert. What has concerned one mailbox alone is told as that
 // mailbox's, so that its people hear of it.
-func (t *tx) alertEvent(what postroom.EventType, id postroom.AlertID, nth string, now time.Time, members []postroom.MailboxID) {
+func (t *tx) alertEvent(what postroom.EventType, id postroom.AlertID, nth string, now time.Time) error {
 	e := postroom.Event{ID: fmt.Sprintf("%s:%d%s", what, id, nth), Type: what, At: now}
-	if len(members) == 1 {
-		e.Mailbox = members[0]
+	var n, mailbox int64
+	if err := t.row(onlyMailbox, int64(id)).Scan(&n, &mailbox); err != nil {
+		return err
+	}
+	if n == 1 {
+		e.Mailbox = postroom.MailboxID(mailbox)
 	}
 	t.event(e)
+	return nil
 }

@@ -89,7 +89,7 @@ func TestLifeOfAnAlert(t *testing.T) {
 		h.change(alertClock, AlertChanges{Raised: []RaisedAlert{raised("needs_sign_in:x", h.support)}})
 		a := h.openAlert()
 		if a.Cause != "needs_sign_in:x" || a.Fault.Explanation != refusal().Explanation || !a.NextAt.Equal(alertClock.Add(24*time.Hour)) ||
-			len(a.Members) != 1 || !cmp.Equal(a.Told, []ToldPerson{{"ann@example.org", false}}) {
+			len(a.Members) != 1 || !cmp.Equal(a.Recipients, []ToldPerson{{"ann@example.org", false}}) {
 			t.Errorf("raised: %+v", a)
 		}
 		events, err := h.r.Events(ctx, h.admin(), 0, 0)

@@ -118,13 +118,13 @@ func TestNoticesThatLeftAreCounted(t *testing.T) {
 		claimed, err := db.ClaimNotices(ctx, alertClock, alertClock.Add(time.Minute), 10)
 		h.must(err)
 		a := h.openAlert()
-		if len(claimed) != 1 || claimed[0].Alert != a.ID || !a.Told[0].HasLeft {
+		if len(claimed) != 1 || claimed[0].Alert != a.ID || !a.Recipients[0].HasLeft {
 			t.Fatalf("claimed %+v of %+v", claimed, a)
 		}
 		at := alertClock.Add(time.Second)
 		h.must(db.SettleNotice(ctx, NoticeOutcome{ID: claimed[0].ID, State: postroom.NoticeSent, At: at, Via: "b"}))
-		if a = h.openAlert(); a.Alert.Told != 1 || !a.ToldAt.Equal(at) {
-			t.Errorf("told %d times, last at %v", a.Alert.Told, a.ToldAt)
+		if a = h.openAlert(); a.Told != 1 || !a.ToldAt.Equal(at) {
+			t.Errorf("told %d times, last at %v", a.Told, a.ToldAt)
 		}
 	})
 }

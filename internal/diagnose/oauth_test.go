@@ -51,7 +51,7 @@ func TestWhatAnOAuthServerSaysIsExplained(t *testing.T) {
 		"an app that is in testing": {with(revoked, func(f *OAuthFailure) { f.IsTesting, f.SignedInAt = true, oauthNow.Add(-8*day) }),
 			postroom.NeedsSignIn, postroom.TokenRevoked, postroom.FixByUser, "after seven days while an app is in testing, and so it did with the app “Desk”.", "publishes it"},
 		"an app that is seen to be in testing": {with(revoked, func(f *OAuthFailure) { f.SignedInAt = oauthNow.Add(-7*day - time.Hour) }),
-			postroom.NeedsSignIn, postroom.TokenRevoked, postroom.FixByUser, "after seven days", "publishes it"},
+			postroom.NeedsSignIn, postroom.TokenRevoked, postroom.FixByUser, "after just seven days", "publishes it"},
 		"in testing, and withdrawn before": {with(revoked, func(f *OAuthFailure) { f.IsTesting, f.SignedInAt = true, oauthNow.Add(-3*day) }),
 			postroom.NeedsSignIn, postroom.TokenRevoked, postroom.FixByUser, "no longer lets us read", "Sign in again"},
 		"one that was not used": {with(revoked, func(f *OAuthFailure) { f.SignedInAt, f.UsedAt = oauthNow.Add(-400*day), oauthNow.Add(-190*day) }),

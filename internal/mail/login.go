@@ -55,7 +55,7 @@ func (l Login) Choose(offered []string, encrypted bool) (mechanism string, ok bo
 	order := []string{Plain, LoginSASL, ScramSHA256}
 	switch {
 	case l.OAuth:
-		order = l.Unlisted()
+		order = bearers()
 	case !encrypted:
 		order = []string{ScramSHA256, Plain, LoginSASL}
 	}
@@ -67,15 +67,17 @@ func (l Login) Choose(offered []string, encrypted bool) (mechanism string, ok bo
 	return "", false
 }
 
-// Unlisted are the mechanisms for an access token, best first, which are asked for one
-// after the other where a server lists neither: its list may be incomplete. It is not
-// given the token before it asks for it. Of passwords there are none: every server says
-// how it takes them.
+// bearers are the mechanisms for access tokens, best first.
+func bearers() []string { return []string{XOAuth2, OAuthBearer} }
+
+// Unlisted are the mechanisms to ask for, one after the other, where a server lists none
+// that fits: its list may be incomplete. An access token is not given to it before it asks
+// for one. For passwords there are none: every server says how it takes them.
 func (l Login) Unlisted() []string {
 	if !l.OAuth {
 		return nil
 	}
-	return []string{XOAuth2, OAuthBearer}
+	return bearers()
 }
 
 // Asked is what a challenge in base64 asks. Words that are not coded say nothing to a

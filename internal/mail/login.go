@@ -46,7 +46,7 @@ func (l Login) IsOAuth() bool {
 // that the login asks for is taken as given. Under encryption PLAIN comes first,
 // because it works with however the server stores its passwords; without, SCRAM,
 // because it does not show the password. Of the mechanisms for access tokens XOAUTH2
-// comes first: Microsoft knows no other, and everybody who came later knows it too.
+// comes first: Microsoft knows no other, and most others know both.
 // ok is false when none fits.
 func (l Login) Choose(offered []string, encrypted bool) (mechanism string, ok bool) {
 	if l.Mechanism != "" {

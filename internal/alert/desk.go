@@ -45,6 +45,7 @@ type Desk struct {
 	Log *slog.Logger
 
 	watch  watch        // of the goroutine that looks
+	took   atomic.Int64 // how long the last look took, in nanoseconds
 	looked atomic.Int64 // when a look came to its end, in microseconds since 1970; 0: none has
 
 	relayWait time.Duration // how long the relay may take for one letter; 0: relayTimeout
@@ -84,8 +85,9 @@ func (d *Desk) Run(ctx context.Context) error {
 	return parts.Wait()
 }
 
-// hear passes on that something has happened, at most twice a second: a backlog that is
-// being read makes an event of every mail.
+// hear passes on that something has happened, at most twice a second, because a backlog
+// that is being read makes an event of every mail; and so that looking takes a twentieth
+// of the time at most, also where ten thousand mailboxes are in trouble.
 func (d *Desk) hear(ctx context.Context, news chan<- struct{}) {
 	changed := d.Store.Changed()
 	for {
@@ -99,7 +101,7 @@ func (d *Desk) hear(ctx context.Context, news chan<- struct{}) {
 		select {
 		case <-ctx.Done():
 			return
-		case <-time.After(lookAfter):
+		case <-time.After(max(lookAfter, min(20*time.Duration(d.took.Load()), 2*lookEvery))):
 		}
 	}
 }

@@ -39,10 +39,12 @@ type watch struct {
 
 // turn looks, until nothing is new.
 func (d *Desk) turn(ctx context.Context) (did int, next time.Time, err error) {
+	began := time.Now()
 	more, err := d.look(ctx)
 	if err != nil {
 		return 0, time.Time{}, err
 	}
+	d.took.Store(int64(time.Since(began)))
 	d.looked.Store(time.Now().UnixMicro())
 	if more {
 		did = 1

@@ -1,10 +1,12 @@
 package store
 
 import (
+	"cmp"
 	"context"
 	"database/sql"
 	"encoding/json"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/postroom/postroom"
@@ -35,7 +37,7 @@ const troubledMailboxes = `
 	left join app_user u on u.id = m.owner and u.disabled_at is null
 	where m.deleted_at is null and m.fault is not null
 	  and m.state in ('needs_sign_in', 'needs_repair', 'delayed') and (m.state <> 'delayed' or m.state_since <= $1)
-	order by m.id limit $2`
+	limit $2`
 
 // TroubledMailboxes lists the mailboxes that need somebody: those whose sign-in is lost,
 // those that need repair, and those that have been delayed since before an instant.
@@ -69,6 +71,7 @@ func (db *DB) TroubledMailboxes(ctx context.Context, delayedSince time.Time) ([]
 	if err != nil {
 		return nil, fmt.Errorf("list mailboxes that need somebody: %w", err)
 	}
+	slices.SortFunc(list, func(a, b TroubledMailbox) int { return cmp.Compare(a.ID, b.ID) })
 	return list, nil
 }
 

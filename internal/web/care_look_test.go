@@ -83,5 +83,5 @@ func (c *careOffice) fillCare() {
 	})
 	c.later(3 * time.Minute)
 	c.alerted(2)
-	c.arrives(3)
+	c.arrives(2)
 }

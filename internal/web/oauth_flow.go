@@ -101,7 +101,7 @@ func (s *Server) startSignIn(w http.ResponseWriter, r *http.Request) error {
 	if sent.Cookie != "" {
 		http.SetCookie(w, &http.Cookie{
 			Name: sent.Cookie, Value: sent.Browser.Reveal(), Path: "/oauth", MaxAge: int(sent.Lasts.Seconds()),
-			HttpOnly: true, Secure: s.isSecure(r), SameSite: http.SameSiteLaxMode,
+			HttpOnly: true, Secure: strings.HasPrefix(s.base(r), "https://"), SameSite: http.SameSiteLaxMode,
 		})
 	}
 	if nobody, back := nobodyAnswers(sent.Address, s.base(r)); nobody {

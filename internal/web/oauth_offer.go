@@ -152,13 +152,16 @@ func (s *Server) beginFromForm(w http.ResponseWriter, r *http.Request, by visito
 		goTo(w, r, registerAddress(id, page))
 		return nil
 	}
-	if err := s.beginSignIn(w, r, by, m.ID, way); err != nil {
-		if _, known := postroom.FaultOf(err); !known {
-			return err
-		}
-		goTo(w, r, page+"?"+url.Values{"app": {way}, "try": {"again"}}.Encode())
+	err := s.beginSignIn(w, r, by, m.ID, way)
+	f, known := postroom.FaultOf(err)
+	if err == nil || !known {
+		return err
 	}
-	return nil
+	if _, scripts := isHTMX(r); scripts {
+		goTo(w, r, page+"?"+url.Values{"app": {way}}.Encode())
+		return nil
+	}
+	return s.explainWays(w, r, by, m, f, way)
 }
 
 func signInAddress(id postroom.MailboxID) string { return "/mailboxes/" + id.String() + "/sign-in" }

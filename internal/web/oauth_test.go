@@ -348,6 +348,29 @@ func TestACodeForAnotherDevice(t *testing.T) {
 	}
 }
 
+func TestTheCookieOfASignInIsSecureBehindHTTPS(t *testing.T) {
+	s := openSignInOffice(t, simulator.OAuthOptions{})
+	s.register()
+	m := s.draft()
+	b := s.browser(s.admin)
+	a := b.post("/mailboxes/"+m.ID.String()+"/sign-in", nil)
+	path, _, _ := strings.Cut(a.Get("Location"), "?")
+	s.pages.Base = func(*http.Request) string { return "https://post.example.net" }
+	if cookie := b.get(path).Get("Set-Cookie"); !strings.Contains(cookie, "Secure") {
+		t.Errorf("the cookie is %q", cookie)
+	}
+}
+
+func TestADraftThatNobodyCanSignInToSaysWhy(t *testing.T) {
+	s := openSignInOffice(t, simulator.OAuthOptions{})
+	s.register()
+	b := s.browser(s.admin)
+	b.post("/mailboxes", s.typedAnna("sign_in", "999")).has(t, http.StatusNotFound, "This registration is not here", "Sign in with Google")
+	if m := s.kept(); m.State != postroom.MailboxDraft {
+		t.Errorf("kept is %+v", m)
+	}
+}
+
 func TestScopesInWords(t *testing.T) {
 	for scope, want := range map[string]string{
 		googleMail: "Read, send and delete mail", "https://outlook.office.com/IMAP.AccessAsUser.All": "Read mail by IMAP", "offline_access": "Stay signed in",

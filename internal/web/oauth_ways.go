@@ -20,9 +20,8 @@ type signInWaysPage struct {
 	SendTo            string      // who would be sent a link
 	Asked             []askedView
 	Fault             *faultView
-	Wrong             *faultView // beside a field
-	Chosen            string     // a registration
-	Open              string     // the part that is unfolded
+	Chosen            string // a registration
+	Open              string // the part that is unfolded
 }
 
 // An opening is what opens a mailbox, in words.
@@ -233,18 +232,22 @@ func (s *Server) chooseSignIn(w http.ResponseWriter, r *http.Request, by visitor
 	if err != nil {
 		return err
 	}
-	what := r.PostFormValue("do")
-	err = s.choose(w, r, by, m, what)
+	err = s.choose(w, r, by, m, r.PostFormValue("do"))
 	f, known := postroom.FaultOf(err)
 	if err == nil || !known {
 		return err
 	}
+	return s.explainWays(w, r, by, m, f, r.PostFormValue("app"))
+}
+
+// explainWays shows the ways to sign in to a mailbox, and what is in the way of one.
+func (s *Server) explainWays(w http.ResponseWriter, r *http.Request, by visitor, m postroom.Mailbox, f *postroom.Fault, app string) error {
 	p, err := s.signInWaysPage(r.Context(), by, m)
 	if err != nil {
 		return err
 	}
 	v := viewFault(f)
-	p.Fault, p.Open, p.Chosen = &v, what, r.PostFormValue("app")
+	p.Fault, p.Open, p.Chosen = &v, r.PostFormValue("do"), app
 	return s.render(w, r, statusOf(f.Kind), signInWaysView(p))
 }
 

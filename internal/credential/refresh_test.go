@@ -373,7 +373,7 @@ func TestOutagesNeverAskAnybodyToSignIn(t *testing.T) {
 	t.Parallel()
 	s := startKept(t, simulator.OAuthOptions{}, openStore(t))
 	var dial func(context.Context, string, string) (net.Conn, error)
-	s.keeper.Client = &oauth.Client{Now: s.clock.now, Timeout: 30 * time.Millisecond, Dial: func(ctx context.Context, network, address string) (net.Conn, error) {
+	s.keeper.Client = &oauth.Client{Now: s.clock.now, Dial: func(ctx context.Context, network, address string) (net.Conn, error) {
 		if dial != nil {
 			return dial(ctx, network, address)
 		}
@@ -407,7 +407,10 @@ func TestOutagesNeverAskAnybodyToSignIn(t *testing.T) {
 		for name, o := range outages {
 			rounds++
 			s.provider.SetFaults(o.faults)
-			dial = o.dial
+			dial, s.keeper.Client.Timeout = o.dial, time.Minute
+			if o.faults.Hang {
+				s.keeper.Client.Timeout = 30 * time.Millisecond
+			}
 			s.clock.pass(65 * time.Minute) // the pauses before are over too
 			before := s.asked()
 			_, err := s.keeper.Token(t.Context(), s.mailbox.ID)

@@ -124,6 +124,33 @@ func choicesFor(provider string, m postroom.Mailbox, a postroom.Account) []Choic
 	return []Choice{ChoiceShared, ChoiceAlias, ChoiceOther}
 }
 
+// A guest holds the start of a sign-in, and may be anybody. That a mailbox is only
+// another name of their account is not for them to say: their own mail would be read in
+// its place, and its answers would be sent by them. Whether they may open a shared one
+// Microsoft's servers know, which check whose token opens whose mailbox; others may open
+// the account's own, whatever name they are given.
+const guestSays = true
+
+// choicesOf are choicesFor, of which a guest has fewer.
+func choicesOf(isGuest bool, provider string, m postroom.Mailbox, a postroom.Account) []Choice {
+	all := choicesFor(provider, m, a)
+	if isGuest {
+		all = slices.DeleteFunc(all, func(c Choice) bool { return c == ChoiceAlias || c == ChoiceShared && !isMicrosoft(provider) })
+	}
+	return all
+}
+
+// namesBy says which names of an account a mailbox may be opened by that nobody has
+// entered. Who signs in for a mailbox of theirs is believed what the provider says. Of
+// somebody else it has to be of the place of the mailbox: an account may call itself as
+// it likes where its organisation is its own.
+func namesBy(reg Registration, m postroom.Mailbox, by postroom.UserID) func(name string) bool {
+	isBound := isMicrosoft(reg.Provider) && !isAudience(reg.Tenant)
+	return func(name string) bool {
+		return by != 0 || isBound || isGoogle(reg.Provider) || domainOf(name) == domainOf(m.Address)
+	}
+}
+
 // An attempt is one set of user names by which a mailbox may be opened.
 type attempt struct{ incoming, outgoing string } // empty: as it is
 
@@ -143,8 +170,9 @@ func (a attempt) on(m postroom.Mailbox) postroom.Mailbox {
 // attemptsFor are the user names to try with an account, the likeliest first. A shared
 // mailbox is opened as itself, and sends as whoever signed in. An account whose sign-in
 // name is not its address (Microsoft's user principal name) may want that. No attempt
-// opens another mailbox than was meant.
-func attemptsFor(m postroom.Mailbox, a postroom.Account, said Choice) []attempt {
+// opens another mailbox than was meant: of the names that the provider tells only those
+// that may count.
+func attemptsFor(m postroom.Mailbox, a postroom.Account, said Choice, may func(name string) bool) []attempt {
 	switch said {
 	case ChoiceShared:
 		if m.Outgoing == nil {
@@ -160,7 +188,7 @@ func attemptsFor(m postroom.Mailbox, a postroom.Account, said Choice) []attempt 
 		return all // somebody else's, as it was entered
 	}
 	for _, name := range names {
-		if name != "" && !strings.EqualFold(name, m.Incoming.Username) && len(all) < 3 {
+		if name != "" && !strings.EqualFold(name, m.Incoming.Username) && len(all) < 3 && may(name) {
 			all = append(all, attempt{incoming: name, outgoing: name})
 		}
 	}

@@ -3,6 +3,7 @@ package credential
 import (
 	"context"
 	"errors"
+	"slices"
 	"time"
 
 	"github.com/postroom/postroom"
@@ -43,7 +44,7 @@ func (d *Desk) SignIn(ctx context.Context, start string) (Progress, error) {
 	if err != nil {
 		return Progress{}, err
 	}
-	return d.progress(ctx, k)
+	return d.progress(ctx, k, guestSays)
 }
 
 // SignInByID tells the same to who may sign in for the mailbox.
@@ -52,7 +53,7 @@ func (d *Desk) SignInByID(ctx context.Context, by postroom.Viewer, id postroom.S
 	if err != nil {
 		return Progress{}, err
 	}
-	return d.progress(ctx, k)
+	return d.progress(ctx, k, !guestSays)
 }
 
 func (d *Desk) signInFor(ctx context.Context, by postroom.Viewer, id postroom.SignInID) (store.KeptSignIn, error) {
@@ -64,7 +65,7 @@ func (d *Desk) signInFor(ctx context.Context, by postroom.Viewer, id postroom.Si
 	return k, err
 }
 
-func (d *Desk) progress(ctx context.Context, k store.KeptSignIn) (Progress, error) {
+func (d *Desk) progress(ctx context.Context, k store.KeptSignIn, isGuest bool) (Progress, error) {
 	p := Progress{SignIn: k.SignIn, Report: k.Report, Tries: k.Tries, CanRetry: d.canRetry(k)}
 	m, err := d.Store.Mailbox(ctx, k.Mailbox)
 	if err != nil {
@@ -78,7 +79,7 @@ func (d *Desk) progress(ctx context.Context, k store.KeptSignIn) (Progress, erro
 	if app, err := d.Store.OAuthApp(ctx, k.App); err == nil {
 		p.Provider = d.presetOf(app.Provider).Called()
 		if k.Step == postroom.SignInAsking {
-			p.Choices = choicesFor(app.Provider, m, k.Account)
+			p.Choices = choicesOf(isGuest, app.Provider, m, k.Account)
 		}
 	}
 	if k.Device != "" {
@@ -116,13 +117,14 @@ func (d *Desk) presetOf(id string) *provider.Preset {
 	return preset
 }
 
-// Answer says what about the account that signed in, by whoever holds the start.
+// Answer says what about the account that signed in, by whoever holds the start: as much
+// as a guest may say.
 func (d *Desk) Answer(ctx context.Context, start string, c Choice) (Progress, error) {
 	k, err := d.Store.SignInByStart(ctx, hashOf(start))
 	if err != nil {
 		return Progress{}, err
 	}
-	return d.answer(ctx, k, c)
+	return d.answer(ctx, k, c, guestSays)
 }
 
 // AnswerByID is Answer by who may sign in for the mailbox.
@@ -131,14 +133,14 @@ func (d *Desk) AnswerByID(ctx context.Context, by postroom.Viewer, id postroom.S
 	if err != nil {
 		return Progress{}, err
 	}
-	return d.answer(ctx, k, c)
+	return d.answer(ctx, k, c, !guestSays)
 }
 
 // answer carries on, or ends, a sign-in by another account. Whoever answers second
 // finds it answered.
-func (d *Desk) answer(ctx context.Context, k store.KeptSignIn, c Choice) (Progress, error) {
+func (d *Desk) answer(ctx context.Context, k store.KeptSignIn, c Choice, isGuest bool) (Progress, error) {
 	if k.Step == postroom.SignInAsking {
-		if err := d.decide(ctx, k, c); err != nil && !errors.Is(err, store.ErrSignInMoved) {
+		if err := d.decide(ctx, k, c, isGuest); err != nil && !errors.Is(err, store.ErrSignInMoved) {
 			return Progress{}, err
 		}
 	}
@@ -146,10 +148,10 @@ func (d *Desk) answer(ctx context.Context, k store.KeptSignIn, c Choice) (Progre
 	if err != nil {
 		return Progress{}, err
 	}
-	return d.progress(ctx, k)
+	return d.progress(ctx, k, isGuest)
 }
 
-func (d *Desk) decide(ctx context.Context, k store.KeptSignIn, c Choice) error {
+func (d *Desk) decide(ctx context.Context, k store.KeptSignIn, c Choice, isGuest bool) error {
 	m, err := d.Store.Mailbox(ctx, k.Mailbox)
 	if err != nil {
 		return err
@@ -161,15 +163,16 @@ func (d *Desk) decide(ctx context.Context, k store.KeptSignIn, c Choice) error {
 	if c == ChoiceOther {
 		return d.refuse(ctx, k, wrongAccount(d.presetOf(app.Provider).Called(), m, k.Account), nil)
 	}
-	for _, offered := range choicesFor(app.Provider, m, k.Account) {
-		if offered == c {
-			if err := d.Store.AnswerSignIn(ctx, k.ID, string(c), d.now()); err != nil {
-				return err
-			}
-			d.step("answered")
-			d.ring()
-			return nil
+	switch {
+	case slices.Contains(choicesOf(isGuest, app.Provider, m, k.Account), c):
+		if err := d.Store.AnswerSignIn(ctx, k.ID, string(c), d.now()); err != nil {
+			return err
 		}
+		d.step("answered")
+		d.ring()
+		return nil
+	case slices.Contains(choicesFor(app.Provider, m, k.Account), c):
+		return notForGuests(m, k.Account)
 	}
 	return lost(postroom.Invalid, "This is not one of the answers.", "Say that the mailbox is shared, that it is another name of the account, or that another account is to be used.", nil)
 }

@@ -84,7 +84,7 @@ func (d *Desk) attempt(ctx context.Context, k store.KeptSignIn, m postroom.Mailb
 	}
 	ways := []attempt{{}}
 	if reg.Kind == postroom.AppSignIn || reg.Kind == "" {
-		ways = attemptsFor(m, k.Account, Choice(k.Answer))
+		ways = attemptsFor(m, k.Account, Choice(k.Answer), namesBy(reg, m, k.By))
 	}
 	var firstOne Proof
 	for i, way := range ways {

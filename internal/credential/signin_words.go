@@ -97,6 +97,12 @@ func wrongAccount(provider string, m postroom.Mailbox, a postroom.Account) *post
 	return f
 }
 
+// notForGuests: who came by a link does not say whose mail is read in place of whose.
+func notForGuests(m postroom.Mailbox, a postroom.Account) *postroom.Fault {
+	return lost(postroom.Forbidden, fmt.Sprintf("Whether %s is to be opened as %s is not for everybody to say.", m.Address, a.Address),
+		"Ask an administrator of Postroom to say so on the page of the mailbox, or sign in with another account.", nil)
+}
+
 func noRefresh(provider, app string) *postroom.Fault {
 	return refusedWith(
 		fmt.Sprintf("%s let Postroom in for a short time only, and gave nothing to stay signed in with.", capitalised(called(provider))),

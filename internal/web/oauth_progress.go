@@ -183,6 +183,9 @@ func viewQuestion(v *progressView, p credential.Progress) {
 	}
 	v.Poll = "5s"
 	v.Badge, v.Sentence = badge{"warning", "", "wait"}, "You signed in as "+who+", and this is the mailbox "+p.Address+"."
+	if len(p.Choices) == 1 {
+		v.Words = []string{"If it is to be opened with this account all the same, ask whoever sent you here: they can say so on the page of the mailbox. This page waits."}
+	}
 	for _, c := range p.Choices {
 		switch c {
 		case credential.ChoiceShared:

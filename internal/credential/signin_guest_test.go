@@ -1,0 +1,108 @@
+package credential
+
+import (
+	"slices"
+	"testing"
+
+	"github.com/postroom/postroom"
+	"github.com/postroom/postroom/internal/oauth"
+	"github.com/postroom/postroom/internal/simulator"
+)
+
+// guest begins a sign-in by a link to support's mailbox, and goes through it as user.
+func (c *counter) guest(user string) (Begun, postroom.SignIn) {
+	c.Helper()
+	b, err := c.desk.BeginByLink(c.Context(), c.linkSecret(c.ask(AskOptions{})))
+	if err != nil {
+		c.Fatal(err)
+	}
+	return b, c.back(c.signIn(c.send(b), user), user)
+}
+
+func TestAGuestDoesNotDecideThatAnotherAccountIsReadInPlaceOfTheMailbox(t *testing.T) {
+	bothKinds(t, func(c *counter) {
+		b, s := c.guest(joe)
+		c.wantStep(s, postroom.SignInAsking)
+		p, err := c.desk.SignIn(c.Context(), startOf(b))
+		if err != nil || slices.Contains(p.Choices, ChoiceAlias) || !slices.Contains(p.Choices, ChoiceOther) {
+			c.Errorf("a guest may say %v, %v", p.Choices, err)
+		}
+		_, err = c.desk.Answer(c.Context(), startOf(b), ChoiceAlias)
+		c.wantFault(err, postroom.Forbidden, "administrator")
+		c.work()
+		if got := c.signInNow(s.ID); got.Step != postroom.SignInAsking || c.kept().Grant != 0 {
+			c.Fatalf("it went on: %s, grant %s", got.Step, c.kept().Grant)
+		}
+		// An administrator may.
+		if p, err = c.desk.SignInByID(c.Context(), appAdmin, s.ID); err != nil || !slices.Contains(p.Choices, ChoiceAlias) {
+			c.Errorf("an administrator may say %v, %v", p.Choices, err)
+		}
+		if _, err := c.desk.AnswerByID(c.Context(), appAdmin, s.ID, ChoiceAlias); err != nil {
+			c.Fatal(err)
+		}
+		c.work()
+		c.wantStep(c.signInNow(s.ID), postroom.SignInProven)
+	})
+}
+
+func TestAGuestOpensASharedMailboxWhereTheServerChecksIt(t *testing.T) {
+	t.Parallel()
+	c := openCounter(t, simulator.MicrosoftOAuth)
+	b, s := c.guest(joe)
+	c.wantStep(s, postroom.SignInAsking)
+	if _, err := c.desk.Answer(t.Context(), startOf(b), ChoiceShared); err != nil {
+		t.Fatal(err)
+	}
+	c.work()
+	c.wantStep(c.signInNow(s.ID), postroom.SignInRefused) // support is not joe's to open
+	c.oauth.Share(support, joe)
+	c.newBrowser()
+	b, s = c.guest(joe)
+	if _, err := c.desk.Answer(t.Context(), startOf(b), ChoiceShared); err != nil {
+		t.Fatal(err)
+	}
+	c.work()
+	c.wantStep(c.signInNow(s.ID), postroom.SignInProven)
+
+	// A server that nobody knows may well open the account's own mailbox, whatever name
+	// it is given.
+	if got := choicesOf(guestSays, postroom.GenericProvider, c.mailbox, postroom.Account{Address: joe}); !slices.Equal(got, []Choice{ChoiceOther}) {
+		t.Errorf("at a provider of its own a guest may say %v", got)
+	}
+}
+
+func TestANameThatAnAccountGivesItselfOpensNothingForAGuest(t *testing.T) {
+	t.Parallel()
+	m := postroom.Mailbox{Address: support, Incoming: postroom.IncomingSettings{ServerSettings: postroom.ServerSettings{Username: support}}}
+	// Anybody can have an organisation of their own at Microsoft, and say there that their
+	// mail address is this one.
+	eve := postroom.Account{Subject: "7", Tenant: "t", Address: support, Others: []string{far}}
+	at := func(id, tenant string) Registration {
+		return Registration{OAuthApp: postroom.OAuthApp{Provider: id, Tenant: tenant}, OAuth: oauth.App{Tenant: tenant}}
+	}
+	tests := map[string]struct {
+		reg     Registration
+		by      postroom.UserID
+		account postroom.Account
+		want    []string
+	}{
+		"a guest from any organisation":               {at("microsoft365", ""), 0, eve, []string{""}},
+		"a guest from any organisation, as it says":   {at("microsoft365", "organizations"), 0, eve, []string{""}},
+		"a guest from the organisation of the app":    {at("microsoft365", simulator.OAuthTenant), 0, eve, []string{"", far}},
+		"a guest at a provider that nobody knows":     {at("generic", ""), 0, eve, []string{""}},
+		"a guest with another name of the same place": {at("generic", ""), 0, postroom.Account{Address: support, Others: []string{joe}}, []string{"", joe}},
+		"somebody who lives here":                     {at("microsoft365", ""), 4, eve, []string{"", far}},
+	}
+	for name, test := range tests {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			var got []string
+			for _, a := range attemptsFor(m, test.account, "", namesBy(test.reg, m, test.by)) {
+				got = append(got, a.incoming)
+			}
+			if !slices.Equal(got, test.want) {
+				t.Errorf("it is tried as %q, want %q", got, test.want)
+			}
+		})
+	}
+}

@@ -1594,7 +1594,7 @@ func appDetails(f appForm) templ.Component {
 		if templ_7745c5c3_Err != nil {
 			return templ_7745c5c3_Err
 		}
-		if f.opens("redirect_url", "scopes", "extra_params", "issuer", "authorize_url", "token_url") && !f.IsGeneric || f.opens("redirect_url", "extra_params") {
+		if f.opens("redirect_url", "scopes", "extra_params", "issuer", "authorize_url", "token_url") && !f.IsGeneric || f.opens("redirect_url", "extra_params") || f.IsGeneric && f.ID == "" {
 			templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 151, " open")
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err

@@ -60,6 +60,6 @@ func proof(desk *mailbox.Desk, watched *web.Proofs) func(ctx context.Context, m 
 		if err != nil {
 			return credential.Proof{Fault: desk.Tester.Explainer.Explain(err, m, mailbox.Credential{Kind: postroom.CredentialOAuth}, true)}
 		}
-		return credential.Proof{OK: r.OK, Fault: r.Fault(), Report: r.Pack()}
+		return credential.Proof{OK: r.OK, Reads: r.Reads(), Fault: r.Fault(), Report: r.Pack()}
 	}
 }

@@ -44,6 +44,7 @@ type Desk struct {
 // A Proof is what came of trying a mailbox with a token.
 type Proof struct {
 	OK     bool
+	Reads  bool            // the folders open, whatever is wrong with sending
 	Fault  *postroom.Fault // nil with OK
 	Report []byte          // JSON, for the page
 }

@@ -35,7 +35,10 @@ func (d *Desk) prove(ctx context.Context, k store.KeptSignIn) error {
 		if !ok || ctx.Err() != nil {
 			return err
 		}
-		return d.unproven(ctx, k, m, Proof{Fault: f})
+		if !passes(f) { // nothing has come to the mailbox
+			return d.refuse(ctx, k, f, nil)
+		}
+		return d.unproven(ctx, k, m, attempt{}, Proof{Fault: f})
 	}
 	d.step("proving")
 	how, proof, err := d.attempt(ctx, k, m, reg, token)
@@ -43,9 +46,9 @@ func (d *Desk) prove(ctx context.Context, k store.KeptSignIn) error {
 		return errors.Join(err, ctx.Err())
 	}
 	if !proof.OK {
-		return d.unproven(ctx, k, m, proof)
+		return d.unproven(ctx, k, m, how, proof)
 	}
-	return d.adopt(ctx, k, store.Adoption{Incoming: how.incoming, Outgoing: how.outgoing, Report: proof.Report})
+	return d.adopt(ctx, k, how.adoption(proof))
 }
 
 // laterThan says whether something else opens the mailbox that came later than a
@@ -72,8 +75,9 @@ func (d *Desk) laterThan(ctx context.Context, k store.KeptSignIn) (f *postroom.F
 	return passwordSince(), later, err
 }
 
-// attempt tries the mailbox under the user names that may fit, until one opens it. The
-// first one says what is wrong where none does.
+// attempt tries the mailbox under the user names that may fit, until one opens it and
+// sends. Where none does, it is the first that opens it; or else the first one says what
+// is wrong.
 func (d *Desk) attempt(ctx context.Context, k store.KeptSignIn, m postroom.Mailbox, reg Registration, t Token) (attempt, Proof, error) {
 	_, own, err := d.Store.OutgoingCredential(ctx, m.ID)
 	if err != nil {
@@ -86,43 +90,50 @@ func (d *Desk) attempt(ctx context.Context, k store.KeptSignIn, m postroom.Mailb
 	if reg.Kind == postroom.AppSignIn || reg.Kind == "" {
 		ways = attemptsFor(m, k.Account, Choice(k.Answer), namesBy(reg, m, k.By))
 	}
-	var firstOne Proof
+	var best attempt
+	var bestProof Proof
 	for i, way := range ways {
 		proof := d.Prove(ctx, way.on(m), t)
+		if own {
+			way.outgoing = ""
+		}
 		if proof.OK {
-			if own {
-				way.outgoing = ""
-			}
 			return way, proof, nil
 		}
-		if i == 0 {
-			firstOne = proof
+		if i == 0 || proof.Reads && !bestProof.Reads {
+			best, bestProof = way, proof
 		}
 		if ctx.Err() != nil || proof.Fault == nil || passes(proof.Fault) {
-			return attempt{}, proof, nil
+			return way, proof, nil
 		}
 	}
-	return attempt{}, firstOne, nil
+	return best, bestProof, nil
 }
 
-// unproven decides about a proposal that has not opened the mailbox. What passes by
-// itself is tried again; where nothing else opens the mailbox either, its reader does
-// that.
-func (d *Desk) unproven(ctx context.Context, k store.KeptSignIn, m postroom.Mailbox, p Proof) error {
+// adoption is what is proven by p under the names of the attempt.
+func (a attempt) adoption(p Proof) store.Adoption {
+	return store.Adoption{Incoming: a.incoming, Outgoing: a.outgoing, Report: p.Report}
+}
+
+// unproven decides about a proposal that has not done all that it is for. Where nothing
+// else opens the mailbox, one that reads it is adopted, though sending has to be put
+// right; and so is one that could not open it for a reason that passes, or that lies in
+// the mailbox: its reader tries again. What passes by itself is tried again here where
+// something opens the mailbox meanwhile.
+func (d *Desk) unproven(ctx context.Context, k store.KeptSignIn, m postroom.Mailbox, how attempt, p Proof) error {
 	f := p.Fault
 	if f == nil {
 		f = refusedWith("The mailbox did not open with this sign-in.", "Look at the steps of the test, and sign in again.")
-	}
-	if !passes(f) {
-		return d.refuse(ctx, k, f, p.Report)
 	}
 	open, err := d.opensOtherwise(ctx, m)
 	switch {
 	case err != nil:
 		return err
-	case !open && k.Answer == "":
+	case !open && p.Reads:
+		return d.adopt(ctx, k, how.adoption(p))
+	case !open && k.Answer == "" && (passes(f) || f.Kind == postroom.NeedsRepair):
 		return d.adopt(ctx, k, store.Adoption{Untried: true, Report: p.Report})
-	case d.now().Sub(k.CreatedAt) >= proveFor:
+	case !passes(f), d.now().Sub(k.CreatedAt) >= proveFor:
 		return d.refuse(ctx, k, f, p.Report)
 	}
 	next := d.now().Add(provePause.AfterAsked(k.Tries+1, f.RetryAfter))

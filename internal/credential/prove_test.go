@@ -94,6 +94,40 @@ func TestWhereNothingOpensTheMailboxItsReaderGoesOnTrying(t *testing.T) {
 	}
 }
 
+func TestWhatHasToBePutRightInTheMailboxCostsNoSecondSignIn(t *testing.T) {
+	t.Parallel()
+	off := &postroom.Fault{Kind: postroom.NeedsRepair, Class: postroom.IMAPDisabled, FixBy: postroom.FixByMailboxAdmin, Explanation: "IMAP is off.", Remedy: "Switch it on."}
+	c := openCounter(t, simulator.GoogleOAuth)
+	c.proof = func(postroom.Mailbox) *Proof { return &Proof{Fault: off} }
+	s := c.whole(support)
+	c.wantStep(s, postroom.SignInProven)
+	if c.kept().Grant != s.Grant || !c.kept().WorkedAt.IsZero() {
+		t.Errorf("the mailbox has %+v", c.kept())
+	}
+	// One that the server itself does not let in is no sign-in.
+	c = openCounter(t, simulator.GoogleOAuth)
+	c.proof = func(postroom.Mailbox) *Proof { return &Proof{Fault: refusedWith("Not this one.", "Sign in again.")} }
+	c.wantStep(c.whole(support), postroom.SignInRefused, "Not this one")
+}
+
+func TestAMailboxThatCannotSendIsReadAllTheSame(t *testing.T) {
+	t.Parallel()
+	off := &postroom.Fault{Kind: postroom.NeedsRepair, Class: postroom.SMTPAuthDisabled, FixBy: postroom.FixByMailboxAdmin, Explanation: "Sending is off.", Remedy: "Switch it on."}
+	c := openCounter(t, simulator.MicrosoftOAuth)
+	c.proof = func(postroom.Mailbox) *Proof { return &Proof{Reads: true, Fault: off} }
+	s := c.whole(support)
+	c.wantStep(s, postroom.SignInProven)
+	if c.kept().Grant != s.Grant || c.kept().WorkedAt.IsZero() {
+		t.Errorf("the mailbox has %+v", c.kept())
+	}
+	// What does both is not given up for what only reads.
+	again := c.whole(support)
+	c.wantStep(again, postroom.SignInRefused, "Sending is off")
+	if c.kept().Grant != s.Grant {
+		t.Error("what opened the mailbox was replaced")
+	}
+}
+
 func TestARefusalByTheMailboxLeavesWhatOpensIt(t *testing.T) {
 	bothKinds(t, func(c *counter) {
 		c.wantStep(c.whole(support), postroom.SignInProven)

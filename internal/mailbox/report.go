@@ -122,6 +122,20 @@ type Advice struct {
 	Words string // why
 }
 
+// Reads says whether the mailbox can be read, whatever is wrong with sending.
+func (r Report) Reads() bool {
+	tried := false
+	for _, s := range r.Steps {
+		if !s.Kind.IsOutgoing() {
+			if !s.OK {
+				return false
+			}
+			tried = true
+		}
+	}
+	return tried
+}
+
 // Fault returns what the first failed step says; nil when none has failed.
 func (r Report) Fault() *postroom.Fault {
 	for _, s := range r.Steps {

@@ -141,7 +141,7 @@ func (s *signInOffice) equip(o *office, presets *provider.Presets) {
 			if err != nil {
 				return credential.Proof{Fault: mailboxes.Tester.Explainer.Explain(err, m, mailbox.Credential{Kind: postroom.CredentialOAuth}, true)}
 			}
-			return credential.Proof{OK: r.OK, Fault: r.Fault(), Report: r.Pack()}
+			return credential.Proof{OK: r.OK, Reads: r.Reads(), Fault: r.Fault(), Report: r.Pack()}
 		},
 		Mail: func(_ context.Context, m credential.LinkMail) error {
 			s.mu.Lock()

@@ -231,7 +231,19 @@ func asAccount(p credential.Progress) string {
 func (s *Server) viewProven(ctx context.Context, v *progressView, by visitor, p credential.Progress) {
 	v.Badge = badge{"tick", "", "good"}
 	v.Steps = s.proofSteps(ctx, by, p)
+	left := leftOver(p)
+	if left != nil {
+		shown := viewFault(left)
+		v.Fault = &shown
+	}
 	switch {
+	case left != nil && !p.Opened:
+		v.Badge, v.Sentence = badge{"warning", "", "bad"}, "Signed in"+asAccount(p)+". Before the mailbox can be read, one thing has to be put right."
+		v.Words = []string{"Nobody has to sign in again for it: Postroom looks again every hour."}
+		return
+	case left != nil:
+		v.Badge, v.Sentence = badge{"warning", "", "wait"}, "Connected. Mail to "+p.Address+" arrives here from now on. Sending does not work yet."
+		return
 	case !p.Opened && p.State != postroom.MailboxPaused:
 		v.Badge, v.Sentence = badge{"clock", "", "wait"}, "Signed in"+asAccount(p)+". The mail server of "+p.Address+" does not answer now; reading begins by itself as soon as it does."
 	case p.SignIn.Again && p.State == postroom.MailboxPaused:
@@ -248,6 +260,23 @@ func (s *Server) viewProven(ctx context.Context, v *progressView, by visitor, p 
 	if p.SignIn.EndedAt.IsZero() || s.now().Sub(p.SignIn.EndedAt) < gapIsWatched {
 		v.Poll = "2s"
 	}
+}
+
+// leftOver is what a person has to put right although the sign-in counts: why the
+// mailbox could not be opened yet or, where it is, why it cannot send. Nil: nothing, or
+// it passes by itself.
+func leftOver(p credential.Progress) *postroom.Fault {
+	steps, err := mailbox.UnpackSteps(p.Report)
+	if err != nil {
+		return nil
+	}
+	for _, step := range steps {
+		if step.OK || step.Fault == nil || step.Fault.Kind == postroom.Delayed || p.Opened && !step.Kind.IsOutgoing() {
+			continue
+		}
+		return step.Fault
+	}
+	return nil
 }
 
 // viewRefused is a sign-in that came to nothing.

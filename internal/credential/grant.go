@@ -1,6 +1,7 @@
 package credential
 
 import (
+	"context"
 	"sync"
 	"time"
 
@@ -32,6 +33,22 @@ func (k *Keeper) newGrant(g postroom.Grant, given oauth.Grant) store.NewGrant {
 			return k.sealTokens(id, given.RefreshToken, postroom.Secret{}, given.AccessToken)
 		},
 	}
+}
+
+// dated is what a provider gave with its times by the clock that counts, which all
+// processes share. now is the clock by which they were taken.
+func (k *Keeper) dated(ctx context.Context, given oauth.Grant, now time.Time) (oauth.Grant, error) {
+	counts, err := k.instant(ctx)
+	if err != nil {
+		return given, err
+	}
+	apart := counts.Sub(now)
+	for _, at := range []*time.Time{&given.At, &given.Expires, &given.RefreshExpires} {
+		if !at.IsZero() {
+			*at = at.Add(apart)
+		}
+	}
+	return given, nil
 }
 
 // endOf is when an access token ends.

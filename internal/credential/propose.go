@@ -24,9 +24,13 @@ func (d *Desk) propose(ctx context.Context, k store.KeptSignIn, reg Registration
 	if err != nil {
 		return d.refuseFor(ctx, k, err, situation(reg, m))
 	}
+	given, err := d.Keeper.dated(ctx, b.Grant, d.now())
+	if err != nil {
+		return err
+	}
 	p.Grant = d.Keeper.newGrant(postroom.Grant{
 		Mailbox: m.ID, App: reg.ID, Way: k.Way, Account: account, SignedInBy: k.By,
-	}, b.Grant)
+	}, given)
 	p.At = d.now()
 	_, err = d.Store.ProposeSignIn(ctx, k.ID, p)
 	switch {

@@ -172,7 +172,14 @@ func (d *Desk) adopt(ctx context.Context, k store.KeptSignIn, a store.Adoption) 
 	a.Grant, a.SignIn = k.Grant, k.ID
 	err := d.Store.AdoptGrant(ctx, a)
 	if postroom.KindOf(err) == postroom.Conflict {
-		return d.refuse(ctx, k, superseded(), nil)
+		f, later, err := d.laterThan(ctx, k)
+		if err != nil {
+			return err
+		}
+		if !later {
+			f = superseded()
+		}
+		return d.refuse(ctx, k, f, nil)
 	}
 	if err != nil {
 		return err

@@ -3,10 +3,12 @@ package credential
 import (
 	"slices"
 	"testing"
+	"time"
 
 	"github.com/postroom/postroom"
 	"github.com/postroom/postroom/internal/oauth"
 	"github.com/postroom/postroom/internal/simulator"
+	"github.com/postroom/postroom/internal/store"
 )
 
 // guest begins a sign-in by a link to support's mailbox, and goes through it as user.
@@ -102,6 +104,114 @@ func TestANameThatAnAccountGivesItselfOpensNothingForAGuest(t *testing.T) {
 			}
 			if !slices.Equal(got, test.want) {
 				t.Errorf("it is tried as %q, want %q", got, test.want)
+			}
+		})
+	}
+}
+
+func TestOfTwoSignInsByOneLinkTheSecondOpensNothing(t *testing.T) {
+	t.Parallel()
+	c := openCounter(t, simulator.GoogleOAuth)
+	a := c.ask(AskOptions{})
+	secret := c.linkSecret(a)
+	var both []Begun
+	for range 2 {
+		b, err := c.desk.BeginByLink(t.Context(), secret)
+		if err != nil {
+			t.Fatal(err)
+		}
+		both = append(both, b)
+	}
+	pages := []page{c.signIn(c.send(both[0]), support)}
+	second := c.signIn(c.send(both[1]), support)
+	first := c.back(pages[0], support)
+	c.work()
+	c.wantStep(c.signInNow(first.ID), postroom.SignInProven)
+	late := c.back(second, support)
+	c.work()
+	late = c.signInNow(late.ID)
+	c.wantStep(late, postroom.SignInRefused)
+	if c.kept().Grant != c.signInNow(first.ID).Grant || c.grant(late.Grant).EndedAt.IsZero() {
+		t.Errorf("the mailbox is opened by %s", c.kept().Grant)
+	}
+}
+
+func TestALinkThatIsTakenBackEndsWhatIsBeingProven(t *testing.T) {
+	t.Parallel()
+	c := openCounter(t, simulator.GoogleOAuth)
+	a := c.ask(AskOptions{})
+	b, err := c.desk.BeginByLink(t.Context(), c.linkSecret(a))
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := c.back(c.signIn(c.send(b), support), support)
+	c.wantStep(s, postroom.SignInProposed)
+	if err := c.desk.RevokeLink(t.Context(), appAdmin, a.Link.ID); err != nil {
+		t.Fatal(err)
+	}
+	c.work()
+	c.wantStep(c.signInNow(s.ID), postroom.SignInRefused, "taken back")
+	if g := c.grant(s.Grant); g.EndedAt.IsZero() || c.kept().Grant != 0 {
+		t.Errorf("the grant is %+v", g)
+	}
+}
+
+func TestLinksOfARemovedMailboxStayClosedWhenItComesBack(t *testing.T) {
+	t.Parallel()
+	c := openCounter(t, simulator.GoogleOAuth)
+	a := c.ask(AskOptions{})
+	if err := c.desk.Store.DeleteMailbox(t.Context(), c.mailbox.ID, false); err != nil {
+		t.Fatal(err)
+	}
+	m, err := c.desk.Store.Mailbox(t.Context(), c.mailbox.ID)
+	if postroom.KindOf(err) != postroom.NotFound {
+		t.Fatalf("it is %+v, %v", m, err)
+	}
+	_, err = c.desk.Store.ContinueMailbox(t.Context(), c.mailbox.ID, c.mailbox, postroom.CredentialOAuth, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, err = c.desk.BeginByLink(t.Context(), c.linkSecret(a))
+	c.wantFault(err, postroom.Conflict, "taken back")
+}
+
+func TestAPasswordThatIsEnteredWhileASignInIsTriedStays(t *testing.T) {
+	t.Parallel()
+	c := openCounter(t, simulator.GoogleOAuth)
+	c.desk.Keeper.Now = nil // as in production
+	entered := false
+	c.proof = func(postroom.Mailbox) *Proof {
+		entered = true
+		err := c.desk.Store.SaveCredential(t.Context(), c.mailbox.ID, store.NewCredential{Kind: postroom.CredentialPassword, Seal: func(id postroom.MailboxID) ([]byte, error) {
+			return c.desk.Keeper.Seal(id, postroom.Hide(pass))
+		}})
+		if err != nil {
+			t.Error(err)
+		}
+		return nil
+	}
+	s := c.whole(support)
+	c.wantStep(s, postroom.SignInRefused, "password")
+	if !entered || c.kept().Kind != postroom.CredentialPassword {
+		t.Errorf("it is opened by a %s", c.kept().Kind)
+	}
+}
+
+func TestASignInIsDatedByTheClockOfTheDatabase(t *testing.T) {
+	t.Parallel()
+	for name, apart := range map[string]time.Duration{"ahead of it": 3 * time.Minute, "behind it": -3 * time.Minute} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			c := openCounter(t, simulator.GoogleOAuth)
+			c.desk.Keeper.Now = nil // as in production
+			c.clock.pass(apart - time.Minute)
+			s := c.back(c.signIn(c.send(c.begin()), support), support)
+			g := c.grant(s.Grant)
+			if off := time.Since(g.SignedInAt).Abs(); off > 30*time.Second {
+				t.Errorf("it was given %v from now", off)
+			}
+			if lasts := time.Until(g.AccessExpiresAt); lasts < 59*time.Minute || lasts > 61*time.Minute {
+				t.Errorf("it lasts for %v, want an hour", lasts)
 			}
 		})
 	}

@@ -17,6 +17,7 @@ const (
 	destroyCredential = `delete from credential where mailbox = $1`
 	destroyOutgoing   = `delete from outgoing_credential where mailbox = $1`
 	freeLease         = `delete from lease where mailbox = $1`
+	closeLinks        = `update sign_in_link set revoked_at = db_now(), sealed = null where mailbox = $1 and used_at is null and revoked_at is null`
 	forgetRoundTrips  = `delete from round_trip where mailbox = $1`
 	forgetTranscript  = `delete from transcript where mailbox = $1`
 	forgetDialogue    = `delete from transcript_line where mailbox = $1`
@@ -57,7 +58,7 @@ func (db *DB) DeleteMailbox(ctx context.Context, id postroom.MailboxID, erase bo
 		if err := t.endGrantsOf(id, 0); err != nil {
 			return err
 		}
-		for _, statement := range []string{destroyCredential, destroyOutgoing, freeLease, forgetRoundTrips, forgetTranscript, forgetDialogue} {
+		for _, statement := range []string{destroyCredential, destroyOutgoing, freeLease, closeLinks, forgetRoundTrips, forgetTranscript, forgetDialogue} {
 			if err := t.exec(statement, int64(id)); err != nil {
 				return fmt.Errorf("delete mailbox %s: %w", id, err)
 			}

@@ -25,6 +25,15 @@ const (
 	select mailbox from oauth_grant
 	where id = $1 and ended_at is null and adopted_at is null /*pg for update */`
 
+	// Whoever came first has used the link; and a password that was entered since counts
+	// more than a sign-in before it.
+	adoptedTooLate = `
+	select 1 from sign_in s
+	left join sign_in_link l on l.id = s.link
+	left join oauth_grant g on g.id = s.oauth_grant
+	left join credential c on c.mailbox = s.mailbox
+	where s.id = $1 and (l.used_at is not null or c.kind <> 'oauth' and c.created_at > g.signed_in_at)`
+
 	adoptGrant = `update oauth_grant set adopted_at = $2, used_at = $3 where id = $1`
 
 	adoptCredential = `
@@ -47,7 +56,7 @@ const (
 // AdoptGrant makes a proposed grant what opens its mailbox, in one commit with all that
 // follows: what opened it before is let go, the mailbox is tried at once unless it is
 // paused, the sign-in is proven and its link used. Its history and position stay. A
-// grant that has ended, or is adopted already, is a Conflict.
+// grant that has ended, is adopted already, or came too late, is a Conflict.
 func (db *DB) AdoptGrant(ctx context.Context, a Adoption) error {
 	return db.commit(ctx, func(t *tx) error {
 		var id postroom.MailboxID
@@ -64,6 +73,13 @@ func (db *DB) AdoptGrant(ctx context.Context, a Adoption) error {
 		version, err := t.raiseVersion(id)
 		if err != nil {
 			return err
+		}
+		var one int
+		switch err := t.row(adoptedTooLate, int64(a.SignIn)).Scan(&one); {
+		case err == nil:
+			return endedMeanwhile(fmt.Errorf("something else opens mailbox %s since", id))
+		case !noRows(err):
+			return fmt.Errorf("adopt grant %s of mailbox %s: %w", a.Grant, id, err)
 		}
 		if err := t.adopt(id, a, now); err != nil {
 			return fmt.Errorf("adopt grant %s of mailbox %s: %w", a.Grant, id, err)

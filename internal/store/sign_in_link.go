@@ -168,7 +168,7 @@ func (db *DB) SignInLinks(ctx context.Context, f LinkFilter) (list []LinkLine, n
 
 const (
 	revokeSignInLink = `update sign_in_link set revoked_at = $2, sealed = null where id = $1 and used_at is null and revoked_at is null`
-	endItsSignIns    = `select id from sign_in where link = $1 and ended_at is null and step in ('begun', 'sent', 'asking')`
+	endItsSignIns    = `select id from sign_in where link = $1 and ended_at is null and step in ('begun', 'sent', 'asking', 'proposed')`
 	openedSignInLink = `update sign_in_link set opened_at = $2 where id = $1 and opened_at is null`
 	sentSignInLink   = `
 	update sign_in_link

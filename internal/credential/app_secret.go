@@ -34,10 +34,18 @@ func readSecret(text postroom.Secret, app postroom.OAuthApp) (pasted, error) {
 		return readFile(plain)
 	case strings.Contains(plain, "-----BEGIN "):
 		return readCertificate(plain)
-	case strings.IndexFunc(plain, unicode.IsSpace) >= 0:
+	case strings.IndexFunc(plain, noBlank(app)) >= 0:
 		return pasted{}, wrong("client_secret", "The client secret holds blanks, so something else was copied with it.", "Copy only the secret itself.")
 	}
 	return pasted{kind: postroom.AppSecretText, secret: postroom.Hide(plain)}, mistaken(plain, app)
+}
+
+// noBlank says which blanks no client secret of a provider holds. RFC 6749 appendix A.2
+// allows them, and of a provider that is not known nobody can say that it has none.
+func noBlank(app postroom.OAuthApp) func(rune) bool {
+	return func(r rune) bool {
+		return unicode.IsSpace(r) && (r != ' ' || app.Provider != postroom.GenericProvider)
+	}
 }
 
 // mistaken says what a client secret is instead of one.

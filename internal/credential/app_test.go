@@ -258,6 +258,25 @@ func TestWhatWasPastedIsUnderstood(t *testing.T) {
 	}
 }
 
+func TestABlankMayBeInASecretOfAProviderThatIsNotKnown(t *testing.T) {
+	a := newApps(t)
+	n := newApp("generic", "id", " of three words ")
+	n.AuthorizeURL, n.TokenURL = "https://id.example/auth", "https://id.example/token"
+	app, err := a.Add(t.Context(), appAdmin, n)
+	if err != nil {
+		t.Fatal(err)
+	}
+	r, err := a.Registration(t.Context(), app.ID)
+	if err != nil || r.OAuth.Secret.Reveal() != "of three words" {
+		t.Errorf("the secret is %q, %v", r.OAuth.Secret.Reveal(), err)
+	}
+	n.Secret = postroom.Hide("of two\nlines")
+	_, err = a.Add(t.Context(), appAdmin, n)
+	if postroom.KindOf(err) != postroom.Invalid {
+		t.Errorf("two lines: %v", err)
+	}
+}
+
 func TestANewSecretKeepsTheRegistration(t *testing.T) {
 	ctx, a := t.Context(), newApps(t)
 	n := newApp("microsoft365", aGUID, "old~secret")

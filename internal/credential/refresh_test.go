@@ -195,8 +195,13 @@ func TestATokenThatAServerRefusesIsRenewedOnce(t *testing.T) {
 		}
 		return next
 	}
+	s.clock.pass(20 * time.Second)
+	if next := renew(first); isSame(next.Access, first.Access) || s.asked() != before+1 {
+		t.Error("a token that has opened the mailbox a moment ago, and is refused now, came back")
+	}
+	first, before = s.wantToken(s.keeper), s.asked()
 	if next := renew(first); !isSame(next.Access, first.Access) || s.asked() != before {
-		t.Error("a token that is a moment old was asked for again")
+		t.Error("a token that is a moment old, and has opened nothing yet, was asked for again")
 	}
 	s.clock.pass(10 * time.Minute)
 	second := renew(first)
@@ -218,6 +223,17 @@ func TestATokenThatAServerRefusesIsRenewedOnce(t *testing.T) {
 	}
 	if asked := s.asked(); asked != before+2 {
 		t.Errorf("the provider was asked %d times, want twice", asked-before)
+	}
+}
+
+func TestASignInThatIsTakenBackRightAfterItWorkedIsLostAtItsProvider(t *testing.T) {
+	s := startKept(t, simulator.OAuthOptions{}, openStore(t))
+	first := s.wantToken(s.keeper)
+	s.clock.pass(20 * time.Second)
+	s.provider.Revoke(ana, clientID)
+	_, err := s.keeper.Renew(t.Context(), s.mailbox.ID, first.Access)
+	if f, ok := postroom.FaultOf(err); !ok || f.Kind != postroom.NeedsSignIn || !strings.Contains(f.Reply, "invalid_grant") {
+		t.Errorf("Renew = %v, want the words of the provider", err)
 	}
 }
 

@@ -23,7 +23,8 @@ const (
 	// unsaidLife is for how long a token is taken to last where the provider does not say
 	// (RFC 6749 section 5.1 recommends that it does).
 	unsaidLife = time.Hour
-	// justNow: a token that is younger is not asked for again because a server refuses it.
+	// justNow: a token that is younger, and has not opened the mailbox yet, is not asked for
+	// again because a server refuses it.
 	justNow = time.Minute
 )
 
@@ -52,8 +53,8 @@ func (k *Keeper) TokenOf(ctx context.Context, id postroom.GrantID) (Token, error
 }
 
 // Renew returns another token than the one that a server refused. One that was
-// obtained a moment ago is returned although it is the same: then the refusal is not
-// about its time, and another one would not help.
+// obtained a moment ago, and has opened nothing yet, is returned although it is the same:
+// then the refusal is not about its time, and another one would not help.
 func (k *Keeper) Renew(ctx context.Context, id postroom.MailboxID, refused postroom.Secret) (Token, error) {
 	kept, err := k.Store.Credential(ctx, id)
 	if err != nil {
@@ -99,7 +100,7 @@ type holding struct {
 }
 
 // hold opens the access token of g. One that a server has refused is none, unless it
-// was obtained just now.
+// was obtained just now and has opened nothing yet.
 func (k *Keeper) hold(g store.KeptGrant, n need) (h holding, err error) {
 	h = holding{KeptGrant: g, now: k.now(g)}
 	if g.Access == nil || !h.now.Before(g.AccessExpiresAt) {
@@ -111,7 +112,8 @@ func (k *Keeper) hold(g store.KeptGrant, n need) (h holding, err error) {
 		}
 		return h, nil // another one is asked for; if that cannot be done either, it says so
 	}
-	h.spent = !n.refused.IsEmpty() && isSame(h.access, n.refused) && h.now.Sub(obtained(g)) >= justNow
+	isNew := h.now.Sub(obtained(g)) < justNow && g.UsedAt.Before(obtained(g))
+	h.spent = !n.refused.IsEmpty() && isSame(h.access, n.refused) && !isNew
 	h.lasts = !h.spent
 	return h, nil
 }

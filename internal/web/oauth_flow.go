@@ -90,6 +90,10 @@ func (s *Server) startSignIn(w http.ResponseWriter, r *http.Request) error {
 		w.Header().Set("Refresh", "0;url="+to)
 		return s.render(w, r, http.StatusOK, startView(startPage{frame: s.frame(visitor{}, "Going on to the sign-in", ""), Go: to}))
 	}
+	if home := s.home(r); home != "" && r.FormValue("from") != "home" {
+		http.Redirect(w, r, home+"/oauth/start/"+url.PathEscape(start)+"?from=home", http.StatusSeeOther)
+		return nil
+	}
 	sent, err := s.Credentials.Send(r.Context(), start, s.base(r))
 	if err != nil {
 		return err
@@ -115,6 +119,18 @@ func (s *Server) startSignIn(w http.ResponseWriter, r *http.Request) error {
 	}
 	http.Redirect(w, r, sent.Address, http.StatusSeeOther)
 	return nil
+}
+
+// home is where the provider sends the browser back to, where that is another name of
+// this server than the one it has come by: a cookie of one is not sent to the other.
+func (s *Server) home(r *http.Request) string {
+	base := s.base(r)
+	there, err := url.Parse(base)
+	here := url.URL{Host: r.Host}
+	if err != nil || there.Hostname() == "" || strings.EqualFold(there.Hostname(), here.Hostname()) {
+		return ""
+	}
+	return base
 }
 
 // nobodyAnswers says whether the browser will be sent back to the machine that it runs

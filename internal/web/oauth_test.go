@@ -356,7 +356,7 @@ func TestTheCookieOfASignInIsSecureBehindHTTPS(t *testing.T) {
 	a := b.post("/mailboxes/"+m.ID.String()+"/sign-in", nil)
 	path, _, _ := strings.Cut(a.Get("Location"), "?")
 	s.pages.Base = func(*http.Request) string { return "https://post.example.net" }
-	if cookie := b.get(path).Get("Set-Cookie"); !strings.Contains(cookie, "Secure") {
+	if cookie := b.get(path + "?from=home").Get("Set-Cookie"); !strings.Contains(cookie, "Secure") {
 		t.Errorf("the cookie is %q", cookie)
 	}
 }

@@ -37,12 +37,14 @@ type Alert struct {
 	ToldAt     *time.Time `json:"told_at" doc:"Of the last notice of it that left."`
 	Told       int        `json:"told" doc:"How many notices of it have left."`
 	NextNotice *time.Time `json:"next_notice_at"`
+	Missed     int64      `json:"missed" doc:"Once it has ended: mails that had arrived meanwhile, and were brought in."`
 }
 
 func showAlert(a postroom.Alert) Alert {
 	shown := Alert{
 		ID: a.ID.String(), Kind: string(a.Kind), Title: a.Title, Fault: showFault(&a.Fault), Mailboxes: []string{}, App: reference(a.App),
 		EndsAt: moment(a.EndsAt), BegunAt: a.BegunAt.UTC(), EndedAt: moment(a.EndedAt), ToldAt: moment(a.ToldAt), Told: a.Told, NextNotice: moment(a.NextAt),
+		Missed: a.Gap,
 	}
 	for _, m := range a.Mailboxes {
 		shown.Mailboxes = append(shown.Mailboxes, m.String())

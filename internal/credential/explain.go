@@ -39,8 +39,9 @@ func (x Explainer) Explain(err error, s Situation) *postroom.Fault {
 		HasWorked: s.HasWorked, Interrupted: s.Interrupted, ConsentURL: s.ConsentURL, RedirectURL: s.App.RedirectURL,
 		SignedInAt: s.SignedInAt, UsedAt: s.UsedAt,
 	}
+	f.ProviderName = calledBy(s.Provider, s.App)
 	if s.Provider != nil {
-		f.ProviderID, f.ProviderName = s.Provider.ID, s.Provider.Called()
+		f.ProviderID = s.Provider.ID
 	}
 	f.Host = hostOf(s)
 	f.Page = errors.Is(err, oauth.ErrPage) || errors.Is(err, oauth.ErrRedirect)

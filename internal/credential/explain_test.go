@@ -93,3 +93,16 @@ func TestUnknownWordsOfAnOAuthServerAreHeardOf(t *testing.T) {
 		t.Errorf("heard %q", heard)
 	}
 }
+
+// Who has entered a provider that is not known has given it a name that people know.
+func TestAProviderThatIsNotKnownIsCalledAsItsRegistration(t *testing.T) {
+	p := newPretendServer(t)
+	p.status, p.contentType, p.body = 400, "application/json", `{"error":"invalid_grant"}`
+	var client oauth.Client
+	_, err := client.Refresh(t.Context(), p.app(), postroom.Hide("1//refresh-of-somebody"), nil)
+	s := Situation{App: postroom.OAuthApp{Name: "Harbour Mail", Provider: postroom.GenericProvider, TokenURL: p.app().TokenURL}, HasWorked: true}
+	f := Explainer{Catalogue: &diagnose.Catalogue{}}.Explain(err, s)
+	if f == nil || f.Kind != postroom.NeedsSignIn || !strings.Contains(f.Explanation, "Harbour Mail") || strings.Contains(f.Explanation, "127.0.0.1") {
+		t.Errorf("%+v, want Harbour Mail to be named", f)
+	}
+}

@@ -132,7 +132,7 @@ func (d *Desk) ask(ctx context.Context, by postroom.Viewer, id postroom.MailboxI
 	d.log().InfoContext(ctx, "somebody is asked to sign in", "mailbox", id, "link", l.ID, "by", by.User)
 	a := Asked{Link: l, URL: d.linkURL(o.Base, secret)}
 	if to != "" {
-		a.Link, a.Err = d.mail(ctx, by, m, reg.Preset.Called(), l, a.URL, to)
+		a.Link, a.Err = d.mail(ctx, by, m, calledBy(reg.Preset, reg.OAuthApp), l, a.URL, to)
 	}
 	return a
 }

@@ -60,7 +60,7 @@ func (d *Desk) providerOf(ctx context.Context, app postroom.OAuthAppID) string {
 	if err != nil {
 		return ""
 	}
-	return d.presetOf(kept.Provider).Called()
+	return calledBy(d.presetOf(kept.Provider), kept.OAuthApp)
 }
 
 // OpenLink tells somebody who comes by a link what it is about, also when it opens

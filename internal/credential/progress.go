@@ -77,7 +77,7 @@ func (d *Desk) progress(ctx context.Context, k store.KeptSignIn, isGuest bool) (
 	}
 	p.Address, p.Name, p.State, p.Expected = m.Address, m.Name, m.State, expected(m, was)
 	if app, err := d.Store.OAuthApp(ctx, k.App); err == nil {
-		p.Provider = d.presetOf(app.Provider).Called()
+		p.Provider = calledBy(d.presetOf(app.Provider), app.OAuthApp)
 		if k.Step == postroom.SignInAsking {
 			p.Choices = choicesOf(isGuest, app.Provider, m, k.Account)
 		}
@@ -161,7 +161,7 @@ func (d *Desk) decide(ctx context.Context, k store.KeptSignIn, c Choice, isGuest
 		return err
 	}
 	if c == ChoiceOther {
-		return d.refuse(ctx, k, wrongAccount(d.presetOf(app.Provider).Called(), m, k.Account), nil)
+		return d.refuse(ctx, k, wrongAccount(calledBy(d.presetOf(app.Provider), app.OAuthApp), m, k.Account), nil)
 	}
 	switch {
 	case slices.Contains(choicesOf(isGuest, app.Provider, m, k.Account), c):

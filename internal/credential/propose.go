@@ -65,7 +65,7 @@ func (d *Desk) judge(ctx context.Context, k store.KeptSignIn, reg Registration, 
 	refused := func(f *postroom.Fault) (postroom.Account, store.Proposal, error) {
 		return account, store.Proposal{Step: postroom.SignInRefused, Fault: f}, nil
 	}
-	provider := reg.Preset.Called()
+	provider := calledBy(reg.Preset, reg.OAuthApp)
 	if missing := b.Missing(reg.OAuth.ScopesFor(uses...)); len(missing) > 0 {
 		return refused(leftOut(provider, missing))
 	}

@@ -7,6 +7,7 @@ import (
 
 	"github.com/postroom/postroom"
 	"github.com/postroom/postroom/internal/oauth"
+	"github.com/postroom/postroom/internal/provider"
 )
 
 // lost is the Fault of a browser, or of an address, that belongs to no sign-in.
@@ -77,6 +78,15 @@ func tookTooLong() *postroom.Fault {
 		Kind: postroom.Delayed, Class: postroom.Timeout, FixBy: postroom.FixByWaiting,
 		Explanation: "Trying the mailbox took too long.", Remedy: "Nothing needs to be done: it is tried again by itself.",
 	}
+}
+
+// calledBy is what people call the provider of a registration. One that is not known is
+// called as the registration is; empty: that has no name either.
+func calledBy(p *provider.Preset, app postroom.OAuthApp) string {
+	if p == nil {
+		return app.Name
+	}
+	return p.Called()
 }
 
 // called is the provider as a sentence names it.
@@ -167,7 +177,7 @@ func (d *Desk) explain(err error, s Situation) *postroom.Fault {
 	if f, ok := postroom.FaultOf(err); ok {
 		return f
 	}
-	provider := called(s.Provider.Called())
+	provider := called(calledBy(s.Provider, s.App))
 	var bad *oauth.AppError
 	var f *postroom.Fault
 	switch {

@@ -70,7 +70,7 @@ func (d *Desk) Credential(ctx context.Context, by postroom.Viewer, id postroom.M
 // about adds what is known around the grant of a view.
 func (d *Desk) about(ctx context.Context, v *View) {
 	if kept, err := d.Store.OAuthApp(ctx, v.Grant.App); err == nil {
-		v.App, v.Provider = &kept.OAuthApp, d.presetOf(kept.Provider).Called()
+		v.App, v.Provider = &kept.OAuthApp, calledBy(d.presetOf(kept.Provider), kept.OAuthApp)
 	}
 	if v.Grant.SignedInBy != 0 {
 		if u, ok, err := d.Store.User(ctx, v.Grant.SignedInBy); err == nil && ok {

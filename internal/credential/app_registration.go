@@ -21,7 +21,7 @@ func (a *Apps) Registration(ctx context.Context, id postroom.OAuthAppID) (Regist
 
 // kept is a registration without what its issuer says.
 func (a *Apps) kept(ctx context.Context, id postroom.OAuthAppID) (Registration, error) {
-	k, err := a.Store.OAuthApp(ctx, id)
+	k, err := a.Store.BareOAuthApp(ctx, id)
 	if err != nil {
 		return Registration{}, err
 	}

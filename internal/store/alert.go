@@ -89,10 +89,11 @@ const (
 	alertByID = `
 	select ` + alertColumns + `, ` + seenAlert + ` from alert a where a.id = $3 and ` + seesAlert
 
-	// Of an alert that has ended, all mailboxes that it concerned are named.
+	// Of an alert that has ended, all mailboxes that it concerned are named. SQLite keeps the
+	// order of a cross join: from the few open alerts to what is theirs.
 	alertMailboxes = `
-	select x.alert, x.mailbox from alert_mailbox x join alert a on a.id = x.alert join mailbox m on m.id = x.mailbox
-	where m.deleted_at is null and (cast($2 as bigint) = 1 or m.owner = $1)
+	select x.alert, x.mailbox from alert a cross join alert_mailbox x cross join mailbox m
+	where x.alert = a.id and m.id = x.mailbox and m.deleted_at is null and (cast($2 as bigint) = 1 or m.owner = $1)
 	  and a.ended_at is null and a.quiet_since is null and x.ended_at is null
 	order by x.alert, x.mailbox`
 

@@ -100,12 +100,16 @@ func (db *DB) AddOAuthApp(ctx context.Context, a postroom.OAuthApp, seal func(po
 	return a, err
 }
 
-// The mailboxes that sign in by a registration are those whose credential is a grant of it.
-const oauthAppColumns = `
+const (
+	bareAppColumns = `
 	a.id, a.name, a.provider, a.kind, a.settings, a.secret_kind, a.sealed, a.secret_expires_at, a.is_testing,
-	a.checked_at, a.checks, a.created_at, a.updated_at,
+	a.checked_at, a.checks, a.created_at, a.updated_at, `
+
+	// The mailboxes that sign in by a registration are those whose credential is a grant of it.
+	oauthAppColumns = bareAppColumns + `
 	(select count(*) from oauth_grant g join credential c on c.oauth_grant = g.id join mailbox m on m.id = c.mailbox
 	 where g.app = a.id and m.deleted_at is null)`
+)
 
 func scanOAuthApp(scan func(into ...any) error) (k KeptApp, err error) {
 	var settings string
@@ -127,13 +131,24 @@ func scanOAuthApp(scan func(into ...any) error) (k KeptApp, err error) {
 }
 
 const (
-	oauthApp  = `select ` + oauthAppColumns + ` from oauth_app a where a.id = $1 and a.deleted_at is null`
-	oauthApps = `select ` + oauthAppColumns + ` from oauth_app a where a.deleted_at is null order by a.name, a.id`
+	oauthApp     = `select ` + oauthAppColumns + ` from oauth_app a where a.id = $1 and a.deleted_at is null`
+	bareOAuthApp = `select ` + bareAppColumns + `0 from oauth_app a where a.id = $1 and a.deleted_at is null`
+	oauthApps    = `select ` + oauthAppColumns + ` from oauth_app a where a.deleted_at is null order by a.name, a.id`
 )
 
 // OAuthApp returns a registration, or a NotFound fault.
 func (db *DB) OAuthApp(ctx context.Context, id postroom.OAuthAppID) (KeptApp, error) {
-	k, err := scanOAuthApp(db.queryRow(ctx, oauthApp, int64(id)).Scan)
+	return db.oauthApp(ctx, oauthApp, id)
+}
+
+// BareOAuthApp is OAuthApp without Mailboxes: counting them takes longer with each, and
+// tokens are renewed all the time.
+func (db *DB) BareOAuthApp(ctx context.Context, id postroom.OAuthAppID) (KeptApp, error) {
+	return db.oauthApp(ctx, bareOAuthApp, id)
+}
+
+func (db *DB) oauthApp(ctx context.Context, query string, id postroom.OAuthAppID) (KeptApp, error) {
+	k, err := scanOAuthApp(db.queryRow(ctx, query, int64(id)).Scan)
 	switch {
 	case noRows(err):
 		return KeptApp{}, noOAuthApp(err)

@@ -85,6 +85,29 @@ func TestTheDatabasesClockCountsWhereThereIsNoOther(t *testing.T) {
 	}
 }
 
+func TestALeaseThatTookTooLongToGetIsNotUsed(t *testing.T) {
+	s := startKept(t, simulator.OAuthOptions{}, openStore(t))
+	s.clock.pass(time.Hour)
+	before := s.asked()
+	k := s.process()
+	k.Step = func(point string) {
+		if point == "lease taken" { // as by a database that hangs: another process may have it by now
+			s.clock.pass(leaseLasts - askTimeout)
+		}
+	}
+	if _, err := k.Token(t.Context(), s.mailbox.ID); postroom.KindOf(err) != postroom.Delayed {
+		t.Errorf("Token = %v, want a delay", err)
+	}
+	if asked := s.asked() - before; asked != 0 {
+		t.Errorf("the provider was asked %d times without a lease that outlives the answer", asked)
+	}
+	s.clock.pass(time.Minute)
+	s.wantToken(s.keeper)
+	if g := s.grant(); g.Interrupted != 0 {
+		t.Errorf("%d answers count as lost, and nobody was asked", g.Interrupted)
+	}
+}
+
 // allowed is a refresh token that the owner of the account has just allowed.
 func (s *signedIn) allowed() postroom.Secret {
 	s.Helper()

@@ -49,6 +49,7 @@ func (k *Keeper) renew(ctx context.Context, h holding) (asked bool, err error) {
 	if err := k.canAsk(a); err != nil {
 		return false, err
 	}
+	began := time.Now()
 	leased, ok, err := k.Store.LeaseGrant(ctx, store.Lease{
 		Grant: h.ID, Holder: a.holder, Answers: h.Answers, For: leaseLasts, Now: k.clock(),
 	})
@@ -63,6 +64,10 @@ func (k *Keeper) renew(ctx context.Context, h holding) (asked bool, err error) {
 	}
 	a.KeptGrant, a.now = leased, k.now(leased)
 	k.step("lease taken")
+	if k.sinceLease(a, began) > leaseLasts-askTimeout-commitTimeout {
+		err := k.recordTrouble(ctx, a, stillRenewing())
+		return err == nil, err
+	}
 	given, former, err := k.ask(ctx, a)
 	k.step("answered")
 	if err != nil {
@@ -72,6 +77,15 @@ func (k *Keeper) renew(ctx context.Context, h holding) (asked bool, err error) {
 	}
 	k.step("recorded")
 	return err == nil, err
+}
+
+// sinceLease is how long ago a lease began, at most. A database that hangs gives one that
+// may be over before there is an answer; somebody else would ask with the same token.
+func (k *Keeper) sinceLease(a asking, began time.Time) time.Duration {
+	if k.Now != nil {
+		return k.Now().Sub(a.now)
+	}
+	return time.Since(began)
 }
 
 // canAsk says what stands in the way on this side. It is not kept: once it is put right,

@@ -172,6 +172,9 @@ func TestGapIsToldWhenItIsMended(t *testing.T) {
 	p.mend(id)
 	p.arrive(id, 31, postroom.ArrivalFiled)
 	p.look()
+	if history, err := p.History(t.Context(), admin(), 1); err != nil || len(history) != 1 || history[0].Gap != 31 {
+		t.Errorf("history right away: %+v, %v", history, err)
+	}
 	p.pass(calm)
 	p.arrive(id, 2, postroom.ArrivalWaiting)
 	letters := p.wantPost("mended", 1)

@@ -10,7 +10,7 @@ import (
 )
 
 func viewOf(by postroom.Viewer) store.AlertView {
-	return store.AlertView{All: by.IsAdmin(), User: by.User}
+	return store.AlertView{All: by.IsAdmin(), User: by.User, Grace: settled}
 }
 
 // Open lists the alerts that need somebody now, the gravest first: all of them for an

@@ -57,6 +57,9 @@ func scanAlert(scan func(...any) error, further ...any) (KeptAlert, error) {
 type AlertView struct {
 	All  bool            // of whatever mailbox; else of those that User owns
 	User postroom.UserID // who has closed pop-ups; 0: nobody
+	// Grace is how long after the end of an alert a mail counts as come meanwhile that its
+	// server does not date.
+	Grace time.Duration
 }
 
 func (v AlertView) args() []any {
@@ -114,7 +117,7 @@ func (r *Reader) StandingAlerts(ctx context.Context, v AlertView) ([]postroom.Al
 	if err != nil {
 		return nil, fmt.Errorf("list alerts: %w", err)
 	}
-	return alerts, nil
+	return bareAlerts(alerts), nil
 }
 
 // EndedAlerts lists what needed somebody, the newest first. Their mailboxes are not in
@@ -122,10 +125,37 @@ func (r *Reader) StandingAlerts(ctx context.Context, v AlertView) ([]postroom.Al
 func (r *Reader) EndedAlerts(ctx context.Context, v AlertView, limit int) ([]postroom.Alert, error) {
 	rows, err := r.db.query(ctx, alertsThatEnded, append(v.args(), int64(pageSize(limit)))...)
 	alerts, err := collect(rows, err, scanSeenAlert)
+	if err == nil {
+		err = r.fillGaps(ctx, v, alerts)
+	}
 	if err != nil {
 		return nil, fmt.Errorf("list alerts that have ended: %w", err)
 	}
-	return alerts, nil
+	return bareAlerts(alerts), nil
+}
+
+// fillGaps counts what arrived during alerts that are quiet, and have not ended for good.
+func (r *Reader) fillGaps(ctx context.Context, v AlertView, alerts []KeptAlert) error {
+	for i := range alerts {
+		a := &alerts[i]
+		if a.QuietSince.IsZero() {
+			continue
+		}
+		filed, waiting, err := r.db.AlertGap(ctx, a.ID, a.QuietSince, v.Grace)
+		if err != nil {
+			return err
+		}
+		a.Gap = filed + waiting
+	}
+	return nil
+}
+
+func bareAlerts(kept []KeptAlert) []postroom.Alert {
+	alerts := make([]postroom.Alert, 0, len(kept))
+	for _, k := range kept {
+		alerts = append(alerts, k.Alert)
+	}
+	return alerts
 }
 
 // Alert returns one alert, or a NotFound fault.
@@ -140,27 +170,34 @@ func (r *Reader) Alert(ctx context.Context, v AlertView, id postroom.AlertID) (p
 		}
 	}
 	if err == nil {
+		err = r.fillGaps(ctx, v, alerts)
+	}
+	if err == nil {
 		err = r.fillMailboxes(ctx, alerts, mailboxesOfAlert, append(v.args(), int64(id))...)
 	}
 	if err != nil {
 		return postroom.Alert{}, fmt.Errorf("read alert %s: %w", id, err)
 	}
-	return alerts[0], nil
+	return alerts[0].Alert, nil
 }
 
-func scanSeenAlert(rows *sql.Rows) (postroom.Alert, error) {
+// scanSeenAlert reads an alert as people see it: one that is quiet has ended for them.
+// QuietSince is zero of one that has ended for good.
+func scanSeenAlert(rows *sql.Rows) (KeptAlert, error) {
 	var seen sql.NullInt64
 	k, err := scanAlert(rows.Scan, &seen)
 	k.SeenAt = fromMicros(seen)
 	if k.EndedAt.IsZero() {
 		k.EndedAt = k.QuietSince
+	} else {
+		k.QuietSince = time.Time{}
 	}
-	return k.Alert, err
+	return k, err
 }
 
 // fillMailboxes names the mailboxes of alerts.
-func (r *Reader) fillMailboxes(ctx context.Context, alerts []postroom.Alert, query string, args ...any) error {
-	index := make(map[postroom.AlertID]*postroom.Alert, len(alerts))
+func (r *Reader) fillMailboxes(ctx context.Context, alerts []KeptAlert, query string, args ...any) error {
+	index := make(map[postroom.AlertID]*KeptAlert, len(alerts))
 	for i := range alerts {
 		index[alerts[i].ID] = &alerts[i]
 	}

@@ -124,7 +124,10 @@ func TestTroubleStaysWhereItIs(t *testing.T) {
 			s.server.SetFaults(fmt.Sprintf("m%d@example.net", n), simulator.Faults{Silent: true})
 			bad = append(bad, s.another(n, 5, nil))
 		}
-		refused = append(refused, s.another(10+n, 0, at(refusing.Port)))
+		refused = append(refused, s.another(10+n, 0, func(m *postroom.Mailbox) {
+			at(refusing.Port)(m)
+			m.Incoming.ConnectTimeout, m.Incoming.AuthTimeout = time.Minute, time.Minute // on a busy machine it may be slow, too
+		}))
 		bad = append(bad, s.another(20+n, 0, at(garbage)))
 	}
 	for n := range 20 {

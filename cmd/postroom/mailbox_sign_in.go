@@ -27,6 +27,9 @@ func (c *mailboxSignInCmd) Run(ctx context.Context, t terminal) error {
 	if c.SendTo != "" && !c.Link {
 		return wrongUse{"--send-to is for a link: give --link too."}
 	}
+	if c.Link && c.Device {
+		return wrongUse{"--link and --device are two ways: give one of them."}
+	}
 	return c.withMailbox(ctx, t, c.named, func(client *client, m api.Mailbox) error {
 		doc := map[string]any{}
 		if c.App != "" {

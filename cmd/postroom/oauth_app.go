@@ -39,7 +39,7 @@ type appFlags struct {
 	Testing        bool              `help:"Google: its publishing status is testing."`
 	SecretStdin    bool              `help:"Read the client secret from standard input."`
 	CertificateKey string            `help:"A file with a private key and its certificate, PEM, in place of a client secret." type:"existingfile" placeholder:"FILE"`
-	KeyFile        string            `help:"The JSON file of a service account's key." type:"existingfile" placeholder:"FILE"`
+	ServiceAccount string            `help:"The JSON file of a service account's key." type:"existingfile" placeholder:"FILE"`
 }
 
 // document is what the API is told of the flags that were given.
@@ -68,7 +68,7 @@ func (f appFlags) document() map[string]any {
 // addSecret puts what the registration proves itself with into doc. With ask, whoever
 // sits there is asked for it where nothing else was named.
 func (f appFlags) addSecret(ctx context.Context, t terminal, doc map[string]any, ask bool) error {
-	for field, file := range map[string]string{"certificate": f.CertificateKey, "key_file": f.KeyFile} {
+	for field, file := range map[string]string{"certificate": f.CertificateKey, "key_file": f.ServiceAccount} {
 		if file == "" {
 			continue
 		}

@@ -74,7 +74,11 @@ func causeOf(t store.TroubledMailbox) cause {
 	} else {
 		c.isOwn = true
 	}
-	c.key = fmt.Sprintf("%s:%s:%s", c.kind, t.Fault.Class, place)
+	class := t.Fault.Class
+	if class == postroom.TokenExpired { // the mail server's words for what the provider calls revoked
+		class = postroom.TokenRevoked
+	}
+	c.key = fmt.Sprintf("%s:%s:%s", c.kind, class, place)
 	if t.Fault.Class == postroom.Unknown || t.Fault.Class == "" { // only the words tell what it is
 		sum := sha256.Sum256([]byte(t.Fault.Explanation))
 		c.key += ":" + hex.EncodeToString(sum[:8])

@@ -11,6 +11,21 @@ import (
 	"github.com/postroom/postroom/internal/store"
 )
 
+// The mail server has words of its own for a sign-in that the provider has ended.
+func TestOneLostSignInInTheWordsOfTwoIsToldOnce(t *testing.T) {
+	p := newPlace(t, sqlite(t))
+	_, support := p.mailbox("sales"), p.mailbox("support")
+	expired := lost()
+	expired.Class, expired.Explanation = postroom.TokenExpired, "The sign-in at Google has run out."
+	p.trouble(expired, support)
+	p.wantPost("the mail server says so", 1)
+	p.trouble(lost(), support)
+	p.wantPost("the provider says so", 0)
+	if a := p.wantAlert("both have said so"); a.Fault.Class != postroom.TokenRevoked || a.Told != 1 {
+		t.Errorf("%+v, want what was said last, told once", a)
+	}
+}
+
 func TestLostSignInIsToldOnceAndRemindedUntilItIsMended(t *testing.T) {
 	p := newPlace(t, sqlite(t))
 	sales, support := p.mailbox("sales"), p.mailbox("support")

@@ -256,7 +256,7 @@ func revocationBadge(r postroom.Revocation) badge {
 	case postroom.RevocationDue:
 		return badge{"clock", "Is being given back", "wait"}
 	case postroom.RevocationShared:
-		return badge{"open", "Kept: another mailbox lives by the same account and registration", "rest"}
+		return badge{"open", "Kept: the account still opens a mailbox here by this registration", "rest"}
 	case postroom.RevocationAbsent:
 		return badge{"open", "Destroyed here; the provider has no place to give it back", "rest"}
 	case postroom.RevocationFailed:

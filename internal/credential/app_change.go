@@ -129,6 +129,9 @@ func (a *Apps) changed(was store.KeptApp, change func(*postroom.OAuthApp) error,
 	if err == nil {
 		err = staysTheSame(was.OAuthApp, app)
 	}
+	if err == nil {
+		err = a.staysAmong(was.OAuthApp, app, secret != nil)
+	}
 	return app, kept, err
 }
 

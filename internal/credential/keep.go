@@ -88,10 +88,28 @@ func (k *Keeper) keepAll(ctx context.Context, page []postroom.Grant, now time.Ti
 }
 
 func (k *Keeper) keepOne(ctx context.Context, g postroom.Grant) {
-	_, err := k.fresh(ctx, g.ID, need{renewal: renewalOf(g)})
+	held, err := k.isHeld(ctx, g)
+	switch {
+	case held:
+		return
+	case err == nil:
+		_, err = k.fresh(ctx, g.ID, need{renewal: renewalOf(g)})
+	}
 	if err != nil && postroom.KindOf(err) == postroom.Internal && ctx.Err() == nil {
 		k.log().ErrorContext(ctx, "an idle sign-in was not renewed", "mailbox", g.Mailbox, "grant", g.ID, "err", err)
 	}
+}
+
+// isHeld says whether a grant came back with a backup, and nobody has looked at its
+// mailbox since. The database that the backup was made of may still be at work: where each
+// refresh token works once, the first to renew would put out the other.
+func (k *Keeper) isHeld(ctx context.Context, g postroom.Grant) (bool, error) {
+	_, restored, err := k.Store.LastRestore(ctx)
+	if err != nil || !restored {
+		return false, err
+	}
+	m, err := k.Store.Mailbox(ctx, g.Mailbox)
+	return m.State == postroom.MailboxPaused, err
 }
 
 // isIdle says whether it is time to renew a grant that nobody has used. One that the

@@ -55,6 +55,24 @@ func TestWhatNobodyUsesIsRenewedEveryWeek(t *testing.T) {
 	s.wantToken(s.keeper)
 }
 
+func TestWhatWasRestoredIsNotRenewedBeforeSomebodyHasLooked(t *testing.T) {
+	s := startKept(t, simulator.OAuthOptions{Rotation: simulator.RotateStrict}, openStore(t))
+	// The database that the backup was made of may still be at work with the same tokens.
+	s.must(s.store.SetSetting(t.Context(), "restored", `{"paused":1}`))
+	s.must(s.store.PauseMailbox(t.Context(), s.mailbox.ID))
+	s.clock.pass(7 * 24 * time.Hour)
+	before := s.asked()
+	s.turn(s.keeper)
+	if asked := s.asked() - before; asked != 0 {
+		t.Errorf("the provider was asked %d times", asked)
+	}
+	s.must(s.store.ForgetRestore(t.Context()))
+	s.turn(s.keeper)
+	if asked := s.asked() - before; asked != 1 {
+		t.Errorf("afterwards the provider was asked %d times, want once", asked)
+	}
+}
+
 func TestWhatIsRefusedForGoodIsNotAskedForAgainByItself(t *testing.T) {
 	s := startKept(t, simulator.OAuthOptions{}, openStore(t))
 	s.provider.Revoke(ana, clientID)

@@ -13,7 +13,10 @@ import (
 
 // A Restoration puts the streams of a snapshot back, where nothing is yet. Until
 // Finish has returned there is nothing to be seen of it, and Abandon leaves nothing.
-type Restoration struct{ target restoreTarget }
+type Restoration struct {
+	target restoreTarget
+	schema int64 // of the snapshot
+}
 
 // A restoreTarget is where a snapshot goes.
 type restoreTarget interface {
@@ -49,7 +52,7 @@ func BeginRestore(ctx context.Context, o Options, database string, schema int64)
 	if schema > newest {
 		return nil, newerBackupFault(schema, newest)
 	}
-	r := &Restoration{}
+	r := &Restoration{schema: schema}
 	if here == dialectSQLite {
 		r.target, err = beginSQLiteRestore(o)
 	} else {
@@ -127,6 +130,9 @@ func (r *Restoration) Finish(ctx context.Context, backupAt time.Time, pausedBeca
 		if err := check(value, err == nil); err != nil {
 			return err
 		}
+		if err := settleSignIns(ctx, l, r.schema); err != nil {
+			return err
+		}
 		return settle(ctx, l, &done, pausedBecause)
 	})
 	if err != nil {
@@ -158,7 +164,7 @@ const (
 	eventGap = 1_000_000_000
 )
 
-const idsOf = `('mailbox', 'issue', 'entry', 'mail', 'arrival')`
+const idsOf = `('mailbox', 'issue', 'entry', 'mail', 'arrival', 'oauth_grant', 'alert')`
 
 const (
 	skipEvents = `update counter set value = value + $1 where name = 'event'`

@@ -137,9 +137,11 @@ func TestABannerThatIsMendedSaysSo(t *testing.T) {
 	}
 	c.mend(orders)
 	c.calm()
-	wait(t, ctx, "the banner says that it is mended", `document.querySelector(".banner.good").innerText.trim() === "This is mended."`)
+	wait(t, ctx, "the banner says that it is mended", `document.querySelector(".banner.good").innerText.trim().startsWith("Mended: ")`)
 	after, err := chromedp.Run(ctx, chromedp.Evaluate[float64](`document.querySelector(".banner").offsetHeight`))
 	if err != nil || after != height {
 		t.Errorf("the banner was %v high and is %v: the page has moved (%v)", height, after, err)
 	}
+	c.ails(orders, revoked())
+	wait(t, ctx, "the banner says that it is not", `document.querySelector(".banner.bad").innerText.trim().startsWith("Orders") && document.querySelector(".banner.bad form, .banner.bad .button").offsetHeight > 0`)
 }

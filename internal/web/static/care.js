@@ -15,23 +15,26 @@
 		dialog.showModal();
 	}
 
-	// A banner about what is mended says so, and does not move what is below it.
+	// A banner about what is mended says so, and does not move what is below it. When that
+	// comes back, the banner is what it was.
 
 	function mend() {
 		const care = one("#care");
 		if (!care) return;
 		const open = care.dataset.open.split(" ");
 		for (const banner of all(".banner[data-alert]")) {
-			if (open.includes(banner.dataset.alert)) continue;
+			const mended = !open.includes(banner.dataset.alert);
+			if (mended === banner.classList.contains("good")) continue;
 			banner.style.minHeight = `${banner.offsetHeight}px`;
-			banner.classList.remove("bad");
-			banner.classList.add("good");
+			banner.dataset.was ||= banner.className;
+			banner.className = mended ? "banner good" : banner.dataset.was;
 			const words = one("p > span", banner);
-			if (words) words.textContent = "This is mended.";
+			if (mended) words.prepend("Mended: ");
+			else words.firstChild.remove();
 			const use = one("p use", banner);
-			if (use) use.setAttribute("href", "#i-tick");
-			for (const step of all(":scope > .button, :scope > form", banner)) step.remove();
-			banner.removeAttribute("data-alert");
+			use.dataset.was ||= use.getAttribute("href");
+			use.setAttribute("href", mended ? "#i-tick" : use.dataset.was);
+			for (const step of all(":scope > .button, :scope > form", banner)) step.hidden = mended;
 		}
 	}
 

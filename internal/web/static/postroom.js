@@ -96,16 +96,19 @@
 		}
 		if (told.type && told.type.startsWith("alert.")) {
 			for (const a of all("#care, [data-alerts]")) later(a, "refresh");
+		} else if (told.type === "mailbox.changed") {
+			// What it comes to is known a moment later; an alert that rests, or wakes, says nothing itself.
+			for (const a of all("#care, [data-alerts]")) later(a, "refresh", 2000);
 		}
 		if (told.mailbox) {
 			for (const m of all(`[data-mailbox="${told.mailbox}"], [data-mailbox="all"]`)) later(m, "refresh");
 		}
 	}
 	const pending = new Set();
-	function later(element, name) {
+	function later(element, name, wait) {
 		if (pending.has(element)) return;
 		pending.add(element);
-		setTimeout(() => { pending.delete(element); if (element.isConnected) htmx.trigger(element, name); }, Number(element.dataset.wait) || 500);
+		setTimeout(() => { pending.delete(element); if (element.isConnected) htmx.trigger(element, name); }, wait || Number(element.dataset.wait) || 500);
 	}
 
 	// A page nobody looks at holds no connection; back in sight it asks what it has missed.

@@ -19,11 +19,13 @@ func accountOf(a oauth.Account) postroom.Account {
 	return account
 }
 
-// accountKey is equal for all grants of one account: only its id is sure to be its
-// alone, and where a provider does not tell it, the address stands for it.
+// accountKey is equal for all grants of one account by one registration: only its id is
+// sure to be its alone, and where a provider does not tell it, the address stands for it;
+// empty: nobody says whose it is. Issuer and tenant are told only where there is an ID
+// token.
 func accountKey(a postroom.Account) string {
 	if a.Subject != "" {
-		return a.Issuer + " " + a.Tenant + " " + a.Subject
+		return "id " + a.Subject
 	}
 	return strings.ToLower(a.Address)
 }

@@ -8,6 +8,17 @@ import (
 	"github.com/postroom/postroom"
 )
 
+// isShared holds for a grant while another living one is of the same account and app. Of
+// two for one mailbox that are of the same app, and of which one does not say whose it is,
+// it may well be so.
+const isShared = `(exists (
+		select 1 from oauth_grant o
+		where o.app = oauth_grant.app and o.account_key = oauth_grant.account_key and o.ended_at is null and o.id <> oauth_grant.id)
+	or exists (
+		select 1 from oauth_grant o
+		where o.mailbox = oauth_grant.mailbox and o.app = oauth_grant.app and o.ended_at is null and o.id <> oauth_grant.id
+		  and (o.account_key = '' or oauth_grant.account_key = '')))`
+
 // endGrant ends a grant. What an account allowed an app is given back as a whole, at
 // some providers: it is kept while another living grant is of the same account and
 // app. Tokens that are not needed for giving it back are destroyed here.
@@ -17,10 +28,7 @@ const (
 	set ended_at = db_now(), next_try_at = null, revocation_at = db_now(), revocation_tries = 0,
 	    revocation = case
 		when way = 'app' then 'not_offered'
-		when exists (
-			select 1 from oauth_grant o
-			where o.app = oauth_grant.app and o.account_key = oauth_grant.account_key and o.ended_at is null and o.id <> oauth_grant.id)
-		then 'shared'
+		when ` + isShared + ` then 'shared'
 		else 'due' end
 	where id = $1 and ended_at is null`
 
@@ -97,9 +105,7 @@ func (db *DB) RevocationsDue(ctx context.Context, now time.Time, limit int) ([]p
 const (
 	grantSharedMeanwhile = `
 	update oauth_grant set revocation = 'shared', revocation_at = db_now()
-	where id = $1 and revocation = 'due' and exists (
-		select 1 from oauth_grant o
-		where o.app = oauth_grant.app and o.account_key = oauth_grant.account_key and o.ended_at is null and o.id <> oauth_grant.id)`
+	where id = $1 and revocation = 'due' and ` + isShared
 
 	// A refresh that is under way comes first: what it brings is what is given back.
 	claimRevocation = `

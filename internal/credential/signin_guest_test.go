@@ -216,3 +216,18 @@ func TestASignInIsDatedByTheClockOfTheDatabase(t *testing.T) {
 		})
 	}
 }
+
+func TestAGuestWhoBeginsWithoutEndKeepsNobodyElseOut(t *testing.T) {
+	t.Parallel()
+	c := openCounter(t, simulator.GoogleOAuth)
+	secret := c.linkSecret(c.ask(AskOptions{}))
+	var err error
+	for range 101 {
+		_, err = c.desk.BeginByLink(t.Context(), secret)
+	}
+	c.wantFault(err, postroom.TooMany, "ten minutes")
+	c.begin()
+	if _, err := c.desk.BeginByLink(t.Context(), c.linkSecret(c.ask(AskOptions{}))); err != nil {
+		t.Errorf("by another link: %v", err)
+	}
+}

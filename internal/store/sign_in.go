@@ -90,9 +90,9 @@ const (
 
 	sealSignIn = `update sign_in set sealed = $2 where id = $1`
 
-	openSignIns = `select count(*) from sign_in where mailbox = $1 and ended_at is null`
-	// maxSignIns is how many sign-ins of one mailbox may be on their way. Whoever has a
-	// link may begin any number.
+	openSignIns = `select count(*) from sign_in where mailbox = $1 and ended_at is null and coalesce(link, 0) = $2`
+	// maxSignIns is how many sign-ins of one mailbox may be on their way by one link, and how
+	// many without: whoever has a link may begin any number, and keeps nobody else out.
 	maxSignIns = 100
 )
 
@@ -110,7 +110,7 @@ func (db *DB) AddSignIn(ctx context.Context, n NewSignIn) (postroom.SignIn, erro
 		case err != nil:
 			return fmt.Errorf("begin a sign-in for mailbox %s: %w", s.Mailbox, err)
 		}
-		if err := t.mayBegin(s.Mailbox); err != nil {
+		if err := t.mayBegin(s.Mailbox, s.Link); err != nil {
 			return err
 		}
 		err := t.row(insertSignIn, n.Start[:], int64(s.Mailbox), int64(s.App), nullID(s.Link), string(s.Way), nullID(s.By), string(scopes),
@@ -129,9 +129,9 @@ func (db *DB) AddSignIn(ctx context.Context, n NewSignIn) (postroom.SignIn, erro
 }
 
 // mayBegin is a fault of kind TooMany where too many sign-ins of a mailbox are on their way.
-func (t *tx) mayBegin(id postroom.MailboxID) error {
+func (t *tx) mayBegin(id postroom.MailboxID, link postroom.SignInLinkID) error {
 	var open int
-	if err := t.row(openSignIns, int64(id)).Scan(&open); err != nil {
+	if err := t.row(openSignIns, int64(id), int64(link)).Scan(&open); err != nil {
 		return fmt.Errorf("count sign-ins of mailbox %s: %w", id, err)
 	}
 	if open < maxSignIns {

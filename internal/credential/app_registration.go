@@ -2,6 +2,8 @@ package credential
 
 import (
 	"context"
+	"net"
+	"net/url"
 	"strings"
 
 	"github.com/postroom/postroom"
@@ -76,9 +78,20 @@ const callback = "/oauth/callback"
 // RedirectURL is where the browser comes back to, letter by letter as it is to be entered
 // at the provider. It is empty where nobody has said under which address this Postroom
 // is reached.
-func (a *Apps) RedirectURL(app postroom.OAuthApp) string {
-	if app.RedirectURL != "" || a.Base == "" {
+func (a *Apps) RedirectURL(app postroom.OAuthApp) string { return a.RedirectAt(app, a.Base) }
+
+// RedirectAt is the same for somebody who has come by the address base; empty: the usual.
+// Without encryption providers send browsers back to the computer that they run on only
+// (RFC 8252 section 7.3). Where that is not this one, the last address is pasted.
+func (a *Apps) RedirectAt(app postroom.OAuthApp, base string) string {
+	base = first(base, a.Base)
+	if app.RedirectURL != "" || base == "" {
 		return app.RedirectURL
 	}
-	return strings.TrimRight(a.Base, "/") + callback
+	base = strings.TrimRight(base, "/") + callback
+	if u, err := url.Parse(base); err == nil && u.Scheme == "http" && !(oauth.App{RedirectURL: base}).LoopbackRedirect() {
+		u.Host = net.JoinHostPort("localhost", first(u.Port(), "80"))
+		return u.String()
+	}
+	return base
 }

@@ -291,3 +291,23 @@ func TestTheRegistrationThatFitsComesFirst(t *testing.T) {
 		})
 	}
 }
+
+// Providers send browsers back with encryption, or to the computer that they run on.
+func TestTheRedirectAddressIsOneThatProvidersTake(t *testing.T) {
+	a := &Apps{Base: "http://localhost:8025"}
+	for base, want := range map[string]string{
+		"":                         "http://localhost:8025/oauth/callback",
+		"https://post.example.net": "https://post.example.net/oauth/callback",
+		"http://127.0.0.1:8131":    "http://127.0.0.1:8131/oauth/callback",
+		"http://192.0.2.7:8025":    "http://localhost:8025/oauth/callback",
+		"http://post.example.net":  "http://localhost:80/oauth/callback",
+	} {
+		if got := a.RedirectAt(postroom.OAuthApp{}, base); got != want {
+			t.Errorf("by %q %q, want %q", base, got, want)
+		}
+	}
+	const own = "https://elsewhere.example.net/back"
+	if got := a.RedirectAt(postroom.OAuthApp{RedirectURL: own}, "http://192.0.2.7:8025"); got != own {
+		t.Errorf("%q, want what was entered", got)
+	}
+}

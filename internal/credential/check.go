@@ -36,6 +36,11 @@ const (
 // it, and keeps that. Nothing is used up by it: the provider is asked with a code that
 // was made up, and looked at as by a browser that nobody sits at.
 func (a *Apps) Check(ctx context.Context, by postroom.Viewer, id postroom.OAuthAppID) (postroom.OAuthApp, error) {
+	return a.CheckAt(ctx, by, id, a.Base)
+}
+
+// CheckAt does it for people who come by the address base.
+func (a *Apps) CheckAt(ctx context.Context, by postroom.Viewer, id postroom.OAuthAppID, base string) (postroom.OAuthApp, error) {
 	if err := needAppAdmin(by); err != nil {
 		return postroom.OAuthApp{}, err
 	}
@@ -43,6 +48,7 @@ func (a *Apps) Check(ctx context.Context, by postroom.Viewer, id postroom.OAuthA
 	if err != nil {
 		return postroom.OAuthApp{}, err
 	}
+	r.OAuth.RedirectURL = a.RedirectAt(r.OAuthApp, base)
 	f, err := a.findings(ctx, r)
 	if err != nil {
 		return postroom.OAuthApp{}, err

@@ -153,7 +153,7 @@ func TestWhatIsWrongWithAnAppIsFound(t *testing.T) {
 		"Google: another redirect address":    {google, func(_ *testing.T, c *counterfeit) { c.apps.Base = "https://other.example.net" }, []string{"redirect refuted", "redirect_address proven", "secret proven"}},
 		"Google: scopes that are none":        {google, func(_ *testing.T, c *counterfeit) { c.app.Scopes = []string{"mail.everything"} }, []string{"scopes refuted", "secret proven"}},
 		"Google: in testing":                  {google, func(_ *testing.T, c *counterfeit) { c.app.IsTesting = true }, []string{"testing refuted"}},
-		"Google: no encryption":               {google, func(_ *testing.T, c *counterfeit) { c.apps.Base = "http://post.example.net" }, []string{"redirect_address refuted"}},
+		"Google: no encryption":               {google, func(_ *testing.T, c *counterfeit) { c.apps.Base = "http://post.example.net" }, []string{"redirect_address unknowable"}},
 		"Google: a bare IP address":           {google, func(_ *testing.T, c *counterfeit) { c.apps.Base = "https://192.0.2.7" }, []string{"redirect_address refuted"}},
 		"Google: this computer only":          {google, func(_ *testing.T, c *counterfeit) { c.apps.Base = "http://127.0.0.1:8025" }, []string{"redirect_address unknowable"}},
 		"Google: no public address":           {google, func(_ *testing.T, c *counterfeit) { c.apps.Base = "" }, []string{"redirect_address refuted", "redirect absent", "secret proven"}},

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"strings"
 	"time"
 
 	"github.com/postroom/postroom"
@@ -25,7 +24,6 @@ const (
 
 	startPath  = "/oauth/start/"
 	resultPath = "/oauth/result/"
-	backPath   = "/oauth/callback"
 )
 
 // A Begun is a sign-in that waits for a browser.
@@ -142,10 +140,7 @@ func (d *Desk) pastes(reg Registration) bool {
 
 // redirectURL is where the browser comes back to, letter by letter as it is registered.
 func (d *Desk) redirectURL(reg Registration, base string) string {
-	if reg.OAuthApp.RedirectURL == "" && base != "" {
-		return strings.TrimSuffix(base, "/") + backPath
-	}
-	return d.Apps.RedirectURL(reg.OAuthApp)
+	return d.Apps.RedirectAt(reg.OAuthApp, base)
 }
 
 // Send sends a browser off to the provider. base is where this Postroom is reached by

@@ -245,8 +245,8 @@ func (s *Server) appOf(r *http.Request, by visitor) (postroom.OAuthApp, error) {
 func (s *Server) appPage(r *http.Request, by visitor, a postroom.OAuthApp) (appPage, error) {
 	p := appPage{
 		frame: s.frame(by, a.Name, "settings"), appRow: s.appRow(a), Verdicts: verdictViews(a.Checks), InUse: int64(a.Mailboxes),
-		Runs: a.CheckedAt.Before(a.UpdatedAt), Back: waiting(r), Redirect: s.Apps.RedirectURL(a), HasAnswer: a.Kind == postroom.AppSignIn || a.Kind == "",
-		Scopes: s.appScopes(a), Made: tell(a.CreatedAt, s.now()), Form: s.formOf(a),
+		Runs: a.CheckedAt.Before(a.UpdatedAt), Back: waiting(r), Redirect: s.Apps.RedirectAt(a, s.base(r)), HasAnswer: a.Kind == postroom.AppSignIn || a.Kind == "",
+		Scopes: s.appScopes(a), Made: tell(a.CreatedAt, s.now()), Form: s.formOf(a, s.base(r)),
 	}
 	p.Form.Return = p.Back
 	if guide, ok := s.Presets.AppGuide(a.Provider); ok {
@@ -302,7 +302,7 @@ func (s *Server) checkApp(w http.ResponseWriter, r *http.Request, by visitor) er
 		return err
 	}
 	why := ""
-	checked, err := s.Apps.Check(r.Context(), by.Viewer, a.ID)
+	checked, err := s.Apps.CheckAt(r.Context(), by.Viewer, a.ID, s.base(r))
 	if f, ok := postroom.FaultOf(err); ok && f.Kind != postroom.NotFound {
 		why = f.Explanation + " " + f.Remedy
 	} else if err != nil {

@@ -127,7 +127,7 @@ func (s *Server) showNewApp(w http.ResponseWriter, r *http.Request, by visitor) 
 		p.Choices, p.Another = s.appProviders(p.Return), newAppAddress(postroom.GenericProvider, p.Return)
 		return s.render(w, r, http.StatusOK, appProvidersView(p))
 	}
-	f, err := s.newAppForm(by, id, url.Values{"kind": {r.FormValue("kind")}, "way": {r.FormValue("way")}}, waiting(r))
+	f, err := s.newAppForm(r, by, id, url.Values{"kind": {r.FormValue("kind")}, "way": {r.FormValue("way")}})
 	if err != nil {
 		return err
 	}
@@ -179,7 +179,8 @@ func (s *Server) appProviders(back string) (all []providerChoice) {
 }
 
 // newAppForm is the form for a new registration at a provider.
-func (s *Server) newAppForm(by visitor, providerID string, values url.Values, back string) (appForm, error) {
+func (s *Server) newAppForm(r *http.Request, by visitor, providerID string, values url.Values) (appForm, error) {
+	back := waiting(r)
 	f := appForm{frame: s.frame(by, "Register an app", "settings"), Values: values, Return: back}
 	if providerID == postroom.GenericProvider {
 		f.IsGeneric = true
@@ -195,7 +196,7 @@ func (s *Server) newAppForm(by visitor, providerID string, values url.Values, ba
 		f.Provider, f.Scopes = preset, presetScopes(preset)
 		f.Title = "Register an app at " + preset.Called()
 	}
-	f.Redirect = s.Apps.RedirectURL(postroom.OAuthApp{Provider: providerID, Kind: postroom.AppSignIn})
+	f.Redirect = s.Apps.RedirectAt(postroom.OAuthApp{Provider: providerID, Kind: postroom.AppSignIn}, s.base(r))
 	f.Guide = s.guideOfApp(f)
 	return f, nil
 }
@@ -209,7 +210,7 @@ func (f appForm) suggestedName() string {
 }
 
 // formOf is the form with a registration as it is kept.
-func (s *Server) formOf(a postroom.OAuthApp) appForm {
+func (s *Server) formOf(a postroom.OAuthApp, base string) appForm {
 	v := url.Values{}
 	for field, value := range map[string]string{
 		"name": a.Name, "kind": string(a.Kind), "client_id": a.ClientID, "tenant": a.Tenant, "issuer": a.Issuer, "authorize_url": a.AuthorizeURL, "token_url": a.TokenURL,
@@ -226,7 +227,7 @@ func (s *Server) formOf(a postroom.OAuthApp) appForm {
 	if a.IsTesting {
 		v.Set("is_testing", "yes")
 	}
-	f := appForm{ID: a.ID.String(), Values: v, IsGeneric: a.Provider == postroom.GenericProvider, Redirect: s.Apps.RedirectURL(a), Scopes: s.appScopes(a), Kept: secretWord(a.SecretKind)}
+	f := appForm{ID: a.ID.String(), Values: v, IsGeneric: a.Provider == postroom.GenericProvider, Redirect: s.Apps.RedirectAt(a, base), Scopes: s.appScopes(a), Kept: secretWord(a.SecretKind)}
 	if preset, ok := s.Presets.ByID(a.Provider); ok {
 		f.Provider = preset
 	}
@@ -319,7 +320,7 @@ func (s *Server) addApp(w http.ResponseWriter, r *http.Request, by visitor) erro
 		added, err = s.Apps.Add(r.Context(), by.Viewer, n)
 	}
 	if err != nil {
-		f, problem := s.newAppForm(by, r.PostFormValue("provider"), r.PostForm, waiting(r))
+		f, problem := s.newAppForm(r, by, r.PostFormValue("provider"), r.PostForm)
 		if problem != nil {
 			return problem
 		}
@@ -350,7 +351,7 @@ func (s *Server) changeApp(w http.ResponseWriter, r *http.Request, by visitor) e
 		}, replaced)
 	}
 	if err != nil {
-		f := s.formOf(a)
+		f := s.formOf(a, s.base(r))
 		f.frame, f.Values, f.Return = s.frame(by, a.Name, "settings"), r.PostForm, waiting(r)
 		return s.answerApp(w, r, f, err)
 	}

@@ -18,8 +18,8 @@ type apps interface {
 	Remove(ctx context.Context, by postroom.Viewer, id postroom.OAuthAppID) error
 	List(ctx context.Context, by postroom.Viewer) ([]postroom.OAuthApp, error)
 	App(ctx context.Context, by postroom.Viewer, id postroom.OAuthAppID) (postroom.OAuthApp, error)
-	Check(ctx context.Context, by postroom.Viewer, id postroom.OAuthAppID) (postroom.OAuthApp, error)
-	RedirectURL(app postroom.OAuthApp) string
+	CheckAt(ctx context.Context, by postroom.Viewer, id postroom.OAuthAppID, base string) (postroom.OAuthApp, error)
+	RedirectAt(app postroom.OAuthApp, base string) string
 }
 
 // OAuthAppSettings are what can be said of a registration at a provider.
@@ -91,9 +91,10 @@ func showAppSettings(a postroom.OAuthApp) OAuthAppSettings {
 	return s
 }
 
-func (s *Server) showApp(a postroom.OAuthApp) OAuthApp {
+// showApp shows a registration to whoever has come by the address base.
+func (s *Server) showApp(a postroom.OAuthApp, base string) OAuthApp {
 	shown := OAuthApp{
-		ID: a.ID.String(), OAuthAppSettings: showAppSettings(a), Secret: string(a.SecretKind), RedirectsTo: s.Apps.RedirectURL(a),
+		ID: a.ID.String(), OAuthAppSettings: showAppSettings(a), Secret: string(a.SecretKind), RedirectsTo: s.Apps.RedirectAt(a, base),
 		Mailboxes: a.Mailboxes, CheckedAt: moment(a.CheckedAt), Checks: []AppCheck{}, CreatedAt: a.CreatedAt.UTC(), UpdatedAt: a.UpdatedAt.UTC(),
 	}
 	if a.SecretKind == postroom.AppSecretNone {
@@ -150,17 +151,26 @@ func (s AppSecret) take() (kind postroom.AppSecretKind, secret *postroom.Secret,
 	return kind, secret, nil
 }
 
+type appsInput struct {
+	Paging
+	addressed
+}
+
 // listApps answers the registrations. They are few: the list is cut into pages here.
-func (s *Server) listApps(ctx context.Context, v postroom.Viewer, in *Paging) (*answer[list[OAuthApp]], error) {
+func (s *Server) listApps(ctx context.Context, v postroom.Viewer, in *appsInput) (*answer[list[OAuthApp]], error) {
 	all, err := s.Apps.List(ctx, v)
 	if err != nil {
 		return nil, err
 	}
-	page, next, err := pageOf(all, *in, func(a postroom.OAuthApp) string { return a.ID.String() })
-	return answerOf(listOf(page, next, s.showApp), err)
+	page, next, err := pageOf(all, in.Paging, func(a postroom.OAuthApp) string { return a.ID.String() })
+	base := s.Base(in.request)
+	return answerOf(listOf(page, next, func(a postroom.OAuthApp) OAuthApp { return s.showApp(a, base) }), err)
 }
 
-type newAppInput struct{ Body NewOAuthApp }
+type newAppInput struct {
+	addressed
+	Body NewOAuthApp
+}
 
 type createdApp struct {
 	Location string `header:"Location"`
@@ -183,11 +193,12 @@ func (s *Server) addApp(ctx context.Context, v postroom.Viewer, in *newAppInput)
 	if err != nil {
 		return nil, err
 	}
-	return &createdApp{Prefix + "/oauth-apps/" + a.ID.String(), s.showApp(a)}, nil
+	return &createdApp{Prefix + "/oauth-apps/" + a.ID.String(), s.showApp(a, s.Base(in.request))}, nil
 }
 
 // OfApp names a registration.
 type OfApp struct {
+	addressed
 	ID string `path:"id"`
 }
 
@@ -200,7 +211,7 @@ func (s *Server) readApp(ctx context.Context, v postroom.Viewer, in *OfApp) (*an
 	if err != nil {
 		return nil, err
 	}
-	return answerOf(s.showApp(a), nil)
+	return answerOf(s.showApp(a, s.Base(in.request)), nil)
 }
 
 type appPatch struct {
@@ -229,7 +240,7 @@ func (s *Server) changeApp(ctx context.Context, v postroom.Viewer, in *appPatch)
 	if err != nil {
 		return nil, err
 	}
-	return answerOf(s.showApp(a), nil)
+	return answerOf(s.showApp(a, s.Base(in.request)), nil)
 }
 
 // takeAppSecret takes the secrets out of a patch. Null gives the secret up: an app
@@ -287,9 +298,9 @@ func (s *Server) checkApp(ctx context.Context, v postroom.Viewer, in *OfApp) (*a
 	if err != nil {
 		return nil, err
 	}
-	a, err := s.Apps.Check(ctx, v, id)
+	a, err := s.Apps.CheckAt(ctx, v, id, s.Base(in.request))
 	if err != nil {
 		return nil, err
 	}
-	return answerOf(s.showApp(a), nil)
+	return answerOf(s.showApp(a, s.Base(in.request)), nil)
 }

@@ -169,6 +169,7 @@ func (db *DB) SignInLinks(ctx context.Context, f LinkFilter) (list []LinkLine, n
 const (
 	revokeSignInLink = `update sign_in_link set revoked_at = $2, sealed = null where id = $1 and used_at is null and revoked_at is null`
 	endItsSignIns    = `select id from sign_in where link = $1 and ended_at is null and step in ('begun', 'sent', 'asking', 'proposed')`
+	dropItsNotices   = `delete from notice where link = $1 and state = 'queued'`
 	openedSignInLink = `update sign_in_link set opened_at = $2 where id = $1 and opened_at is null`
 	sentSignInLink   = `
 	update sign_in_link
@@ -177,12 +178,15 @@ const (
 )
 
 // RevokeSignInLink has a link open nothing any more; f ends the sign-ins that were begun
-// by it. ok is false where it was used, or revoked, before.
+// by it, and it is not sent any more. ok is false where it was used, or revoked, before.
 func (db *DB) RevokeSignInLink(ctx context.Context, id postroom.SignInLinkID, f *postroom.Fault, at time.Time) (ok bool, err error) {
 	err = db.commit(ctx, func(t *tx) error {
 		n, err := t.changed(revokeSignInLink, int64(id), micros(at))
 		ok = n > 0
 		if err != nil || !ok {
+			return err
+		}
+		if err := t.exec(dropItsNotices, int64(id)); err != nil {
 			return err
 		}
 		rows, err := t.rows(endItsSignIns, int64(id))

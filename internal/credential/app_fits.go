@@ -22,6 +22,9 @@ const (
 // guid is the shape of Microsoft's ids.
 var guid = regexp.MustCompile(`^[0-9A-Fa-f]{8}(-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}$`)
 
+// tenantForm is the form of a tenant: an id, a domain, or a word for many.
+var tenantForm = regexp.MustCompile(`^[\pL\pN][\pL\pN._-]*$`)
+
 // fitsKind: not every provider lets programs in on their own.
 func fitsKind(app postroom.OAuthApp) error {
 	switch app.Kind {
@@ -83,6 +86,8 @@ func fitsTenant(app postroom.OAuthApp) error {
 		return wrong("tenant", "A program that opens mailboxes in its own name belongs to one organisation, and its tenant is missing.", "Copy the Directory (tenant) ID from the Overview page of the app.")
 	case strings.Contains(app.Tenant, "@"):
 		return wrong("tenant", "The tenant is an id or a domain, not a mail address.", "Enter what stands behind the @, or the Directory (tenant) ID.")
+	case app.Tenant != "" && !tenantForm.MatchString(app.Tenant):
+		return wrong("tenant", "The tenant is an id or a domain, and “"+clipped(app.Tenant)+"” is neither.", "Copy the Directory (tenant) ID from the Overview page of the app.")
 	}
 	return nil
 }

@@ -156,6 +156,7 @@ func TestWhatIsEnteredInTheWrongPlaceIsSaid(t *testing.T) {
 		"Microsoft's secret is its id":       {newApp("microsoft365", aGUID, otherGUID), "client_secret", "Value"},
 		"the tenant is the client id":        {with(newApp("microsoft365", aGUID, "abc~def"), func(n *NewApp) { n.Tenant = aGUID }), "tenant", "copied twice"},
 		"the tenant is an address":           {with(newApp("microsoft365", aGUID, "abc~def"), func(n *NewApp) { n.Tenant = "ana@contoso.com" }), "tenant", "mail address"},
+		"the tenant is a name":               {with(newApp("microsoft365", aGUID, "abc~def"), func(n *NewApp) { n.Tenant = "Contoso Ltd" }), "tenant", "is neither"},
 		"a tenant at Google":                 {with(newApp("gmail", aGoogleID, appsSecret), func(n *NewApp) { n.Tenant = "contoso.com" }), "tenant", "Microsoft"},
 		"a program without a tenant":         {with(newApp("microsoft365", aGUID, "abc~def"), func(n *NewApp) { n.Kind = postroom.AppClient }), "tenant", "one organisation"},
 		"a program for all tenants":          {with(newApp("microsoft365", aGUID, "abc~def"), func(n *NewApp) { n.Kind, n.Tenant = postroom.AppClient, "Common" }), "tenant", "one organisation"},

@@ -65,8 +65,8 @@ func fitsClient(app postroom.OAuthApp) error {
 		return wrong("client_id", "A whole file was pasted as the client id.", "Paste the file as the client secret: Postroom reads the client id out of it.")
 	case strings.HasPrefix(id, "GOCSPX-"):
 		return wrong("client_id", "This is the client secret, not the client id.", "Enter the client id, which ends in "+googleClient+", and this as the client secret.")
-	case isGoogle(app.Provider) && !own && !strings.HasSuffix(id, googleClient):
-		return wrong("client_id", "A client id of Google's ends in "+googleClient+". This one does not.", "In the Google Cloud console open Clients and copy the client id, not the project and not the name.")
+	case isGoogle(app.Provider) && !own && strings.Contains(id, "@"): // another shape is for the check: Google may change its own
+		return wrong("client_id", "This is an address, not a client id. A client id of Google's ends in "+googleClient+".", "In the Google Cloud console open Clients and copy the client id.")
 	case isMicrosoft(app.Provider) && !own && strings.Contains(id, "~"):
 		return wrong("client_id", "This looks like a client secret, not like the client id.", "Enter the Application (client) ID, and this as the client secret.")
 	case strings.IndexFunc(id, func(r rune) bool { return r <= ' ' || r > '~' }) >= 0: // RFC 6749 appendix A.1
@@ -78,7 +78,7 @@ func fitsClient(app postroom.OAuthApp) error {
 // fitsTenant: only Microsoft has tenants, and a program in its own name is in one.
 func fitsTenant(app postroom.OAuthApp) error {
 	switch {
-	case app.Tenant != "" && !isMicrosoft(app.Provider) && !strings.Contains(app.AuthorizeURL+app.TokenURL+app.Issuer, tenantMark):
+	case app.Tenant != "" && !isMicrosoft(app.Provider) && app.Provider != postroom.GenericProvider && !strings.Contains(app.AuthorizeURL+app.TokenURL+app.Issuer, tenantMark):
 		return wrong("tenant", "Only Microsoft's organisations have a tenant.", "Leave it empty.")
 	case app.Tenant == app.ClientID && app.Tenant != "":
 		return wrong("tenant", "The tenant and the client id are the same, so one of them was copied twice.", "Copy the Directory (tenant) ID from the Overview page of the app.")

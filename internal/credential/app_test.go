@@ -148,7 +148,7 @@ func TestWhatIsEnteredInTheWrongPlaceIsSaid(t *testing.T) {
 		"a provider that nobody knows":       {newApp("googel", aGoogleID, appsSecret), "provider", "googel"},
 		"a provider without OAuth":           {newApp("gmx_net", "id", "gen-eric-1"), "provider", "app password"},
 		"no client id":                       {newApp("gmail", "", appsSecret), "client_id", "missing"},
-		"Google's with another end":          {newApp("gmail", "my-project-1234", appsSecret), "client_id", "apps.googleusercontent.com"},
+		"an address at Google":               {newApp("gmail", "robin@example.net", appsSecret), "client_id", "apps.googleusercontent.com"},
 		"Google's with its secret":           {newApp("gmail", appsSecret, appsSecret), "client_id", "client secret"},
 		"Google's secret is the client id":   {newApp("gmail", aGoogleID, aGoogleID), "client_secret", "client id"},
 		"Google without a secret":            {newApp("gmail", aGoogleID, ""), "client_secret", "missing"},

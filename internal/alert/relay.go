@@ -106,6 +106,13 @@ func (d *Desk) SetRelay(ctx context.Context, by postroom.Viewer, r Relay) error 
 		return err
 	}
 	d.rests.forget()
+	now, err := d.now(ctx)
+	if err != nil {
+		return err
+	}
+	if err := d.Store.HurryNotices(ctx, now); err != nil {
+		return err
+	}
 	d.wakeSender()
 	return nil
 }

@@ -48,6 +48,20 @@ func TestNoticesLeaveByTheRelayFirst(t *testing.T) {
 	}
 }
 
+// What could not leave until then leaves once a relay is entered, whenever its next try was due.
+func TestWhatHasWaitedLeavesByANewRelay(t *testing.T) {
+	p := newPlace(t, sqlite(t))
+	p.trouble(lost(), p.mailbox("support")) // the only one there is
+	p.wantPost("there is no way", 0)
+	p.pass(time.Minute)
+	p.wantPost("it was tried again", 0)
+	server := p.relay()
+	p.wantPost("by a mailbox", 0)
+	if taken := server.Accepted(); len(taken) != 1 {
+		t.Errorf("the relay has taken %d, want the one that waited", len(taken))
+	}
+}
+
 func TestWhatTheRelayDoesNotTakeLeavesByAMailbox(t *testing.T) {
 	for name, test := range map[string]struct {
 		faults         simulator.Faults

@@ -63,6 +63,18 @@ func (db *DB) NextNotice(ctx context.Context) (due time.Time, ok bool, err error
 	return at(n), n != 0, nil
 }
 
+const hurryNotices = `update notice set next_try_at = $1 where state = 'queued' and next_try_at > $1`
+
+// HurryNotices has what waits for its next try be tried now: there is a way that was not
+// there before.
+func (db *DB) HurryNotices(ctx context.Context, now time.Time) error {
+	err := db.commit(ctx, func(t *tx) error { return t.exec(hurryNotices, micros(now)) })
+	if err != nil {
+		return fmt.Errorf("have notices tried now: %w", err)
+	}
+	return nil
+}
+
 // A NoticeOutcome is what became of a try to send a notice.
 type NoticeOutcome struct {
 	ID    postroom.NoticeID

@@ -253,6 +253,9 @@ func TestANewAppPasswordBringsInTheGap(t *testing.T) {
 	}
 	b.do(chromedp.Navigate(home + "/health"))
 	b.sees("health says what is wrong, by itself", `document.querySelector("#health").innerText.includes("The mailbox is not being read.")`)
+	b.sees("a window says so too, wherever one is", `document.querySelector("#popup")?.open === true`)
+	b.do(chromedp.KeyEvent("\u001b"))
+	b.sees("it is closed", `!document.querySelector("#popup")?.open`)
 	b.do(chromedp.Click(chromedp.CSS(`#health a.button.next[href^="/guides/gmail"]`)))
 	b.sees("the guide ends with a field", `!!document.querySelector("#step-paste #new-password")`)
 	b.do(chromedp.SendKeys("#new-password", "qrst uvwx yzab cdef"), chromedp.KeyEvent("\r"))

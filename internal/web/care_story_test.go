@@ -95,6 +95,8 @@ func TestStoryOfAnAlert(t *testing.T) {
 	// With the keyboard alone: Escape closes it, for good.
 	do(t, ctx, chromedp.KeyEvent("\x1b"))
 	wait(t, ctx, "Escape closes it", `!document.querySelector("#popup")?.open`)
+	wait(t, ctx, "something else on the page changes", `document.dispatchEvent(new Event("htmx:afterSwap"))`)
+	wait(t, ctx, "it stays closed", `!document.querySelector("#popup")?.open`)
 	for { // the answer of the server is under way
 		if a := c.alerted(1)[0]; !a.SeenAt.IsZero() {
 			break

@@ -5,12 +5,13 @@
 	const one = (selector, within = document) => within.querySelector(selector);
 	const all = (selector, within = document) => [...within.querySelectorAll(selector)];
 	const types = (e) => !!e && e.matches("input:not([type=radio]):not([type=checkbox]), textarea, select, [contenteditable]");
+	const closed = new Set(); // what was closed here, until the server knows
 	let loaded = false, waits = false;
 
 	function popUp() {
 		const dialog = one("#popup");
 		waits = false;
-		if (!dialog || dialog.open) return;
+		if (!dialog || dialog.open || closed.has(one("form[data-seen]", dialog)?.action)) return;
 		if (loaded && types(document.activeElement) || one("dialog[open]")) { waits = true; return; }
 		dialog.showModal();
 	}
@@ -45,6 +46,7 @@
 	document.addEventListener("submit", (event) => {
 		if (!event.target.matches("form[data-seen]")) return;
 		const dialog = event.target.closest("dialog");
+		closed.add(event.target.action);
 		if (dialog && dialog.open) dialog.close();
 	});
 	document.addEventListener("focusout", () => { if (waits) setTimeout(popUp, 500); });

@@ -64,12 +64,21 @@ func (f mailboxFlags) atMailboxes(ctx context.Context, t terminal, do func(*clie
 	return do(c)
 }
 
-// publicURL is where people reach the server on this data, as far as it is known here.
-func (f mailboxFlags) publicURL() string {
+// addressSetting is where the server on some data says under which address people
+// reach it.
+const addressSetting = "address"
+
+// publicURL is where people reach the server on this data: as told, or as the server
+// itself said when it last started.
+func (f mailboxFlags) publicURL(ctx context.Context, db *store.DB) (string, error) {
 	if f.PublicURL != "" {
-		return strings.TrimRight(f.PublicURL, "/")
+		return publicURL(f.PublicURL)
 	}
-	return "http://127.0.0.1:8025" // where it listens if nobody has chosen anything else
+	said, ok, err := db.Setting(ctx, addressSetting)
+	if err != nil || ok {
+		return said, err
+	}
+	return "http://127.0.0.1:8025", nil // where it will listen if nobody chooses anything else
 }
 
 func (f mailboxFlags) elsewhere(t terminal) (*client, error) {
@@ -111,11 +120,15 @@ func (f mailboxFlags) here(ctx context.Context) (*client, error) {
 		return nil, err
 	}
 	attended := f.isServed()
+	address, err := f.publicURL(ctx, in.DB)
+	if err != nil {
+		return nil, errors.Join(err, in.Close())
+	}
 	explainer := newExplainer()
-	c := newCredentials(in, explainer, f.publicURL(), "command line", log)
+	c := newCredentials(in, explainer, address, "command line", log)
 	desk := c.desk(in, explainer)
 	desk.AllowPlaintext, desk.Finder, desk.Unattended = f.AllowPlaintext, f.finder(), !attended
-	told := &alert.Desk{Store: in.DB, Ring: in.Ring, Base: f.publicURL(), Ahead: c.forecast.Ahead, SendBy: desk.Post, AllowPlaintext: f.AllowPlaintext, Log: log}
+	told := &alert.Desk{Store: in.DB, Ring: in.Ring, Base: address, Ahead: c.forecast.Ahead, SendBy: desk.Post, AllowPlaintext: f.AllowPlaintext, Log: log}
 	c.signIns.Mail = func(ctx context.Context, m credential.LinkMail) error {
 		return told.Notify(ctx, postroom.NoticeLink, m.To, m.Subject, m.Text, m.Link)
 	}
@@ -125,7 +138,7 @@ func (f mailboxFlags) here(ctx context.Context) (*client, error) {
 		},
 		Read: in.DB.Reader(), Mailboxes: desk, Users: in.DB.Users,
 		Apps: c.apps, SignIns: c.signIns, Alerts: told, Forecast: c.forecast.Ahead,
-		Base: func(*http.Request) string { return f.publicURL() },
+		Base: func(*http.Request) string { return address },
 		Log:  log,
 	}
 	return &client{

@@ -122,10 +122,13 @@ func rootCause(err error) error {
 	}
 }
 
-// greet says where the pages are, and how the first administrator gets in.
+// greet says where the pages are, also to commands on the same data, and how the first administrator gets in.
 func (p *process) greet(ctx context.Context, out io.Writer) error {
 	secret, needed, err := p.door.FirstLink(ctx)
 	if err != nil {
+		return err
+	}
+	if err := p.In.DB.SetSetting(ctx, addressSetting, p.PublicURL); err != nil {
 		return err
 	}
 	fmt.Fprintf(out, "Postroom answers on %s\n", p.PublicURL)

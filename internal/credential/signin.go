@@ -100,7 +100,7 @@ func (d *Desk) registrationFor(ctx context.Context, m postroom.Mailbox, app post
 			return Registration{}, &postroom.Fault{
 				Kind: postroom.Invalid, Class: postroom.ClientMisconfigured, FixBy: postroom.FixByAppAdmin, Field: "oauth_app",
 				Explanation: "No registration at the provider of this mailbox is known here, so nobody can sign in there.",
-				Remedy:      "An administrator adds one under Settings, Registrations. It takes about ten minutes, once for all mailboxes of the provider.",
+				Remedy:      "An administrator adds one under Settings, Apps at providers. It takes about ten minutes, once for all mailboxes of the provider.",
 			}
 		}
 	}

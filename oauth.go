@@ -47,11 +47,11 @@ type OAuthApp struct {
 
 	// Of a generic provider; of a known one what the preset says counts where these are
 	// empty. With Issuer alone the rest is what the issuer publishes.
-	Issuer                                           string
-	AuthorizeURL, TokenURL                           string
-	DeviceURL, RevokeURL, IntrospectURL, UserInfoURL string
-	Scopes                                           []string // empty: those of the preset
-	ExtraParams                                      map[string]string
+	Issuer                            string
+	AuthorizeURL, TokenURL            string
+	DeviceURL, RevokeURL, UserInfoURL string
+	Scopes                            []string // empty: those of the preset
+	ExtraParams                       map[string]string
 	// RedirectURL is where the browser comes back to; empty: /oauth/callback below this
 	// Postroom's own address.
 	RedirectURL string

@@ -24,23 +24,22 @@ type apps interface {
 
 // OAuthAppSettings are what can be said of a registration at a provider.
 type OAuthAppSettings struct {
-	Name          string            `json:"name,omitempty" maxLength:"1000" doc:"What people here call it; the provider's name where there is none."`
-	Provider      string            `json:"provider" maxLength:"100" doc:"The id of a known provider, such as gmail or microsoft365; or generic, with authorize_url and token_url, or issuer."`
-	Kind          string            `json:"kind,omitempty" doc:"How it opens mailboxes: sign_in (people sign in), client_credentials (in its own name) or service_account. Usual is sign_in."`
-	ClientID      string            `json:"client_id,omitempty" maxLength:"2000"`
-	Tenant        string            `json:"tenant,omitempty" maxLength:"200" doc:"Of Microsoft: the organisation's id or domain."`
-	Issuer        string            `json:"issuer,omitempty" maxLength:"2000" doc:"What it publishes fills the addresses that are not given."`
-	AuthorizeURL  string            `json:"authorize_url,omitempty" maxLength:"2000"`
-	TokenURL      string            `json:"token_url,omitempty" maxLength:"2000"`
-	DeviceURL     string            `json:"device_url,omitempty" maxLength:"2000"`
-	RevokeURL     string            `json:"revoke_url,omitempty" maxLength:"2000"`
-	IntrospectURL string            `json:"introspect_url,omitempty" maxLength:"2000"`
-	UserInfoURL   string            `json:"userinfo_url,omitempty" maxLength:"2000"`
-	Scopes        []string          `json:"scopes,omitempty" nullable:"false" doc:"What is asked for; of a known provider, what it needs."`
-	ExtraParams   map[string]string `json:"extra_params,omitempty" doc:"Of the address that the browser is sent to."`
-	RedirectURL   string            `json:"redirect_url,omitempty" maxLength:"2000" doc:"Where the browser comes back to, where that is not /oauth/callback of this Postroom."`
-	SecretEnds    string            `json:"secret_expires_at,omitempty" doc:"When the client secret ends, as the provider shows it: an RFC 3339 time or a day. Of a certificate it is seen."`
-	IsTesting     bool              `json:"is_testing,omitempty" doc:"Google: its publishing status is testing, so that every sign-in ends after seven days."`
+	Name         string            `json:"name,omitempty" maxLength:"1000" doc:"What people here call it; the provider's name where there is none."`
+	Provider     string            `json:"provider" maxLength:"100" doc:"The id of a known provider, such as gmail or microsoft365; or generic, with authorize_url and token_url, or issuer."`
+	Kind         string            `json:"kind,omitempty" doc:"How it opens mailboxes: sign_in (people sign in), client_credentials (in its own name) or service_account. Usual is sign_in."`
+	ClientID     string            `json:"client_id,omitempty" maxLength:"2000"`
+	Tenant       string            `json:"tenant,omitempty" maxLength:"200" doc:"Of Microsoft: the organisation's id or domain."`
+	Issuer       string            `json:"issuer,omitempty" maxLength:"2000" doc:"What it publishes fills the addresses that are not given."`
+	AuthorizeURL string            `json:"authorize_url,omitempty" maxLength:"2000"`
+	TokenURL     string            `json:"token_url,omitempty" maxLength:"2000"`
+	DeviceURL    string            `json:"device_url,omitempty" maxLength:"2000"`
+	RevokeURL    string            `json:"revoke_url,omitempty" maxLength:"2000"`
+	UserInfoURL  string            `json:"userinfo_url,omitempty" maxLength:"2000"`
+	Scopes       []string          `json:"scopes,omitempty" nullable:"false" doc:"What is asked for; of a known provider, what it needs."`
+	ExtraParams  map[string]string `json:"extra_params,omitempty" doc:"Of the address that the browser is sent to."`
+	RedirectURL  string            `json:"redirect_url,omitempty" maxLength:"2000" doc:"Where the browser comes back to, where that is not /oauth/callback of this Postroom."`
+	SecretEnds   string            `json:"secret_expires_at,omitempty" doc:"When the client secret ends, as the provider shows it: an RFC 3339 time or a day. Of a certificate it is seen."`
+	IsTesting    bool              `json:"is_testing,omitempty" doc:"Google: its publishing status is testing, so that every sign-in ends after seven days."`
 }
 
 // NewOAuthApp is a registration on its way in.
@@ -82,7 +81,7 @@ type AppCheck struct {
 func showAppSettings(a postroom.OAuthApp) OAuthAppSettings {
 	s := OAuthAppSettings{
 		Name: a.Name, Provider: a.Provider, Kind: string(a.Kind), ClientID: a.ClientID, Tenant: a.Tenant, Issuer: a.Issuer,
-		AuthorizeURL: a.AuthorizeURL, TokenURL: a.TokenURL, DeviceURL: a.DeviceURL, RevokeURL: a.RevokeURL, IntrospectURL: a.IntrospectURL,
+		AuthorizeURL: a.AuthorizeURL, TokenURL: a.TokenURL, DeviceURL: a.DeviceURL, RevokeURL: a.RevokeURL,
 		UserInfoURL: a.UserInfoURL, Scopes: a.Scopes, ExtraParams: a.ExtraParams, RedirectURL: a.RedirectURL, IsTesting: a.IsTesting,
 	}
 	if !a.SecretExpiresAt.IsZero() {
@@ -114,7 +113,7 @@ func (s *Server) showApp(a postroom.OAuthApp, base string) OAuthApp {
 func (s OAuthAppSettings) apply(a *postroom.OAuthApp) error {
 	a.Name, a.Provider, a.Kind, a.ClientID, a.Tenant, a.Issuer = s.Name, s.Provider, postroom.AppKind(s.Kind), s.ClientID, s.Tenant, s.Issuer
 	a.AuthorizeURL, a.TokenURL, a.DeviceURL, a.RevokeURL = s.AuthorizeURL, s.TokenURL, s.DeviceURL, s.RevokeURL
-	a.IntrospectURL, a.UserInfoURL, a.RedirectURL = s.IntrospectURL, s.UserInfoURL, s.RedirectURL
+	a.UserInfoURL, a.RedirectURL = s.UserInfoURL, s.RedirectURL
 	a.Scopes, a.ExtraParams, a.IsTesting = s.Scopes, s.ExtraParams, s.IsTesting
 	a.SecretExpiresAt = time.Time{}
 	if s.SecretEnds == "" {

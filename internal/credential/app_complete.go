@@ -56,7 +56,7 @@ func (a *Apps) complete(app postroom.OAuthApp, p pasted) (postroom.OAuthApp, err
 func tidied(app postroom.OAuthApp) postroom.OAuthApp {
 	for _, text := range []*string{
 		&app.Name, &app.Provider, &app.ClientID, &app.Tenant, &app.Issuer, &app.AuthorizeURL, &app.TokenURL, &app.DeviceURL,
-		&app.RevokeURL, &app.IntrospectURL, &app.UserInfoURL, &app.RedirectURL,
+		&app.RevokeURL, &app.UserInfoURL, &app.RedirectURL,
 	} {
 		*text = tidy(*text)
 	}

@@ -37,8 +37,8 @@ const tenantMark = "{tenant}"
 func known(app postroom.OAuthApp, preset *provider.Preset) oauth.App {
 	o := oauth.App{
 		Issuer: app.Issuer, AuthorizeURL: app.AuthorizeURL, TokenURL: app.TokenURL, DeviceURL: app.DeviceURL, RevokeURL: app.RevokeURL,
-		IntrospectURL: app.IntrospectURL, UserInfoURL: app.UserInfoURL,
-		Tenant: app.Tenant, ClientID: app.ClientID, ExtraParams: app.ExtraParams,
+		UserInfoURL: app.UserInfoURL,
+		Tenant:      app.Tenant, ClientID: app.ClientID, ExtraParams: app.ExtraParams,
 	}
 	if preset != nil && preset.OAuth != nil && !hasOwnAddresses(app) {
 		p := preset.OAuth

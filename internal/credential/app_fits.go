@@ -137,14 +137,14 @@ func fitsAddresses(app postroom.OAuthApp) error {
 	}
 	return wrongApp(oauth.App{
 		Issuer: app.Issuer, AuthorizeURL: app.AuthorizeURL, TokenURL: app.TokenURL, DeviceURL: app.DeviceURL, RevokeURL: app.RevokeURL,
-		IntrospectURL: app.IntrospectURL, UserInfoURL: app.UserInfoURL, RedirectURL: app.RedirectURL, Tenant: tenant, ExtraParams: app.ExtraParams,
+		UserInfoURL: app.UserInfoURL, RedirectURL: app.RedirectURL, Tenant: tenant, ExtraParams: app.ExtraParams,
 	}.Verify())
 }
 
 func fitsLimits(app postroom.OAuthApp) error {
 	for field, text := range map[string]string{
 		"client_id": app.ClientID, "tenant": app.Tenant, "issuer": app.Issuer, "authorize_url": app.AuthorizeURL, "token_url": app.TokenURL,
-		"device_url": app.DeviceURL, "revoke_url": app.RevokeURL, "introspect_url": app.IntrospectURL, "userinfo_url": app.UserInfoURL, "redirect_url": app.RedirectURL,
+		"device_url": app.DeviceURL, "revoke_url": app.RevokeURL, "userinfo_url": app.UserInfoURL, "redirect_url": app.RedirectURL,
 	} {
 		if len(text) > maxText {
 			return wrong(field, fmt.Sprintf("The %s is too long to be one.", fieldName(field)), "Copy it again, without what stands around it.")

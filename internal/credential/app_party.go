@@ -14,7 +14,7 @@ import (
 // given to it.
 func partiesTo(app postroom.OAuthApp, preset *provider.Preset) (hosts []string) {
 	o := known(app, preset)
-	for _, address := range []string{o.Issuer, o.TokenURL, o.DeviceURL, o.RevokeURL, o.IntrospectURL, o.UserInfoURL} {
+	for _, address := range []string{o.Issuer, o.TokenURL, o.DeviceURL, o.RevokeURL, o.UserInfoURL} {
 		if u, err := url.Parse(address); err == nil && u.Hostname() != "" {
 			hosts = append(hosts, strings.ToLower(u.Hostname()))
 		}

@@ -25,7 +25,7 @@ func TestASecretGoesToNobodyElseThanItWasEnteredFor(t *testing.T) {
 		"with the secret entered once more":  {func(a *postroom.OAuthApp) { a.RevokeURL = "https://two.example/revoke" }, &again, ""},
 		"another place at the same provider": {func(a *postroom.OAuthApp) { a.TokenURL = "https://id.example/v2/token" }, nil, ""},
 		"signing in elsewhere":               {func(a *postroom.OAuthApp) { a.AuthorizeURL = "https://login.example/" }, nil, ""},
-		"looked at by somebody else":         {func(a *postroom.OAuthApp) { a.IntrospectURL = "https://eve.example/look" }, nil, "client_secret"},
+		"looked at by somebody else":         {func(a *postroom.OAuthApp) { a.UserInfoURL = "https://eve.example/look" }, nil, "client_secret"},
 		"another issuer":                     {func(a *postroom.OAuthApp) { a.TokenURL, a.AuthorizeURL, a.Issuer = "", "", "https://eve.example" }, nil, "client_secret"},
 	}
 	for name, test := range tests {

@@ -32,8 +32,6 @@ func fieldName(field string) string {
 		return "address for other devices"
 	case "revoke_url":
 		return "address for giving back"
-	case "introspect_url":
-		return "address for asking about tokens"
 	case "userinfo_url":
 		return "address for account details"
 	case "redirect_url":

@@ -135,6 +135,9 @@ func (f *findings) addresses() (postroom.AppCheck, bool) {
 		return refuted(fmt.Sprintf("The %s %s.", fieldName(bad.Field), bad.Reason), "Open the registration and enter it.", postroom.Link{})
 	case !answer.asked:
 		return unknowable("It is not known where the provider is asked.", "Enter the issuer, or the address for tokens.", postroom.Link{})
+	case f.Kind == postroom.AppSignIn && f.issuer.asked && f.issuer.err == nil && !f.metadata.TakesS256():
+		return refuted(host+" says that it does not take sign-ins in the way that protects them (PKCE with S256). Postroom has no other.",
+			"Ask whoever runs the provider to allow S256 for code challenges.", postroom.Link{})
 	case !isRefusal, r.Code != "" && r.Status < 500:
 		return proven(host + " answers, as a provider does where people sign in.")
 	case r.Status == 0:

@@ -51,6 +51,16 @@ func TestWhereBrowsersComeBackTo(t *testing.T) {
 	}
 }
 
+func TestAProviderThatDoesNotTakeWhatProtectsASignIn(t *testing.T) {
+	for challenges, want := range map[string]postroom.Verdict{"plain": postroom.Refuted, "S256": postroom.Proven, "": postroom.Proven} {
+		f := findingsAt(t, "gmail", postroom.AppSignIn)
+		f.issuer, f.metadata.Challenges = answerOf{asked: true}, strings.Fields(challenges)
+		if check, ok := f.addresses(); !ok || check.Verdict != want {
+			t.Errorf("with %q: %+v, want %s", challenges, check, want)
+		}
+	}
+}
+
 // Google's answers as they really come: the browser is sent on, to sign in or to a page
 // about what is wrong.
 func TestWhatGoogleShowsABrowser(t *testing.T) {

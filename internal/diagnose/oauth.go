@@ -11,7 +11,7 @@ import (
 // known stays zero.
 type OAuthFailure struct {
 	// Phase is what was asked of it, in the words of the catalogue: authorize, token,
-	// device, revoke, introspect, userinfo, discover.
+	// device, revoke, userinfo, discover.
 	Phase  string
 	Status int // of HTTP; 0: there was no answer, or it came with the browser
 	// Code is the error's name (RFC 6749 section 5.2), as it was sent.

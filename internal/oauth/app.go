@@ -22,12 +22,11 @@ type App struct {
 	// or nobody knows. Then the issuer is not compared.
 	Issuer string
 
-	AuthorizeURL  string
-	TokenURL      string
-	DeviceURL     string // RFC 8628; empty: not offered
-	RevokeURL     string // RFC 7009; empty: not offered
-	IntrospectURL string // RFC 7662; empty: not offered
-	UserInfoURL   string // OpenID Connect Core section 5.3; empty: not offered
+	AuthorizeURL string
+	TokenURL     string
+	DeviceURL    string // RFC 8628; empty: not offered
+	RevokeURL    string // RFC 7009; empty: not offered
+	UserInfoURL  string // OpenID Connect Core section 5.3; empty: not offered
 	// ConsentURL is where an administrator allows the app for everybody (Microsoft's
 	// /v2.0/adminconsent); empty: not offered.
 	ConsentURL string

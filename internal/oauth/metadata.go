@@ -11,12 +11,12 @@ import (
 // Metadata is what a provider publishes about itself (RFC 8414 section 2, OpenID Connect
 // Discovery section 3). Addresses that are not safe to use are left out.
 type Metadata struct {
-	Issuer                                                                   string
-	AuthorizeURL, TokenURL, DeviceURL, RevokeURL, IntrospectURL, UserInfoURL string
-	Scopes, GrantTypes                                                       []string // empty: not said
-	Auth                                                                     []Auth   // of the token endpoint; empty: AuthHeader
-	Challenges                                                               []string // of PKCE; empty: not said
-	ReturnsIssuer                                                            bool
+	Issuer                                                    string
+	AuthorizeURL, TokenURL, DeviceURL, RevokeURL, UserInfoURL string
+	Scopes, GrantTypes                                        []string // empty: not said
+	Auth                                                      []Auth   // of the token endpoint; empty: AuthHeader
+	Challenges                                                []string // of PKCE; empty: not said
+	ReturnsIssuer                                             bool
 }
 
 // TakesS256 says whether a provider knows the challenges that Begin sends, or leaves open
@@ -99,7 +99,6 @@ func (a *answer) metadata() Metadata {
 		TokenURL:      safe("token_endpoint"),
 		DeviceURL:     safe("device_authorization_endpoint"),
 		RevokeURL:     safe("revocation_endpoint"),
-		IntrospectURL: safe("introspection_endpoint"),
 		UserInfoURL:   safe("userinfo_endpoint"),
 		ReturnsIssuer: a.says("authorization_response_iss_parameter_supported"),
 	}
@@ -121,7 +120,7 @@ func (m Metadata) Fill(a App) App {
 	}{
 		{&a.Issuer, m.Issuer},
 		{&a.AuthorizeURL, m.AuthorizeURL}, {&a.TokenURL, m.TokenURL}, {&a.DeviceURL, m.DeviceURL},
-		{&a.RevokeURL, m.RevokeURL}, {&a.IntrospectURL, m.IntrospectURL}, {&a.UserInfoURL, m.UserInfoURL},
+		{&a.RevokeURL, m.RevokeURL}, {&a.UserInfoURL, m.UserInfoURL},
 	} {
 		if *one.to == "" {
 			*one.to = one.from

@@ -48,8 +48,8 @@ func TestDiscoverLooksWhereMetadataMayBe(t *testing.T) {
 func TestMetadataFillsARegistration(t *testing.T) {
 	var p *provider
 	p = provide(t, func(w http.ResponseWriter, r *http.Request) {
-		says(200, "application/json", strings.ReplaceAll(`{"issuer":"HOST","authorization_endpoint":"HOST/a","token_endpoint":"HOST/t","device_authorization_endpoint":"HOST/d","revocation_endpoint":"HOST/r",
-			"introspection_endpoint":"http://in-clear.example/i","userinfo_endpoint":"HOST/u","jwks_uri":"HOST/k","scopes_supported":["openid","mail"],"grant_types_supported":["authorization_code","refresh_token"],
+		says(200, "application/json", strings.ReplaceAll(`{"issuer":"HOST","authorization_endpoint":"HOST/a","token_endpoint":"HOST/t","device_authorization_endpoint":"HOST/d","revocation_endpoint":"http://in-clear.example/r",
+			"userinfo_endpoint":"HOST/u","jwks_uri":"HOST/k","scopes_supported":["openid","mail"],"grant_types_supported":["authorization_code","refresh_token"],
 			"code_challenge_methods_supported":["plain","S256"],"token_endpoint_auth_methods_supported":["client_secret_basic","private_key_jwt"],"authorization_response_iss_parameter_supported":true}`, "HOST", p.URL))(w, r)
 	})
 	m, err := p.client().Discover(context.Background(), App{Issuer: p.URL})
@@ -57,8 +57,8 @@ func TestMetadataFillsARegistration(t *testing.T) {
 		t.Fatal(err)
 	}
 	got := m.Fill(App{ClientID: "x", Secret: postroom.Hide("s"), TokenURL: "https://ours.example/token"})
-	if got.Issuer != p.URL || got.AuthorizeURL != p.URL+"/a" || got.TokenURL != "https://ours.example/token" || got.DeviceURL != p.URL+"/d" || got.RevokeURL != p.URL+"/r" ||
-		got.IntrospectURL != "" || got.UserInfoURL != p.URL+"/u" || !got.ReturnsIssuer || got.Auth != AuthHeader {
+	if got.Issuer != p.URL || got.AuthorizeURL != p.URL+"/a" || got.TokenURL != "https://ours.example/token" || got.DeviceURL != p.URL+"/d" || got.RevokeURL != "" ||
+		got.UserInfoURL != p.URL+"/u" || !got.ReturnsIssuer || got.Auth != AuthHeader {
 		t.Errorf("app = %+v", got)
 	}
 	if !m.TakesS256() || !slices.Equal(m.Scopes, []string{"openid", "mail"}) || !slices.Equal(m.GrantTypes, []string{"authorization_code", "refresh_token"}) {

@@ -66,8 +66,8 @@ func (p *provider) app() App { return appAt(p.URL) }
 func appAt(base string) App {
 	return App{
 		AuthorizeURL: base + "/authorize", TokenURL: base + "/token", DeviceURL: base + "/device", RevokeURL: base + "/revoke",
-		IntrospectURL: base + "/introspect", UserInfoURL: base + "/userinfo",
-		ClientID: "postroom-app", Secret: postroom.Hide("GOCSPX-9dk3LmQx7vTz2RwB"), RedirectURL: "https://postroom.example/oauth/callback",
+		UserInfoURL: base + "/userinfo",
+		ClientID:    "postroom-app", Secret: postroom.Hide("GOCSPX-9dk3LmQx7vTz2RwB"), RedirectURL: "https://postroom.example/oauth/callback",
 	}
 }
 

@@ -14,13 +14,12 @@ import (
 type Phase string
 
 const (
-	PhaseAuthorize  Phase = "authorize" // in the browser
-	PhaseToken      Phase = "token"
-	PhaseDevice     Phase = "device"
-	PhaseRevoke     Phase = "revoke"
-	PhaseIntrospect Phase = "introspect"
-	PhaseUserInfo   Phase = "userinfo"
-	PhaseDiscover   Phase = "discover"
+	PhaseAuthorize Phase = "authorize" // in the browser
+	PhaseToken     Phase = "token"
+	PhaseDevice    Phase = "device"
+	PhaseRevoke    Phase = "revoke"
+	PhaseUserInfo  Phase = "userinfo"
+	PhaseDiscover  Phase = "discover"
 )
 
 // A Refusal is what a provider answered instead of doing what it was asked, or what

@@ -3,7 +3,6 @@ package oauth
 import (
 	"context"
 	"net/url"
-	"time"
 
 	"github.com/postroom/postroom"
 )
@@ -36,35 +35,4 @@ func (c *Client) Revoke(ctx context.Context, a App, token postroom.Secret, kind 
 		return nil
 	}
 	return said.refusal(PhaseRevoke, secrets)
-}
-
-// A Token is what a provider says about a token of its own (RFC 7662 section 2.2). What
-// it does not say stays zero.
-type Token struct {
-	Active   bool
-	Scopes   []string
-	ClientID string
-	Username string
-	Subject  string
-	Expires  time.Time
-}
-
-// Introspect asks a provider about a token (RFC 7662). Most let only mail servers ask.
-func (c *Client) Introspect(ctx context.Context, a App, token postroom.Secret) (Token, error) {
-	if a.IntrospectURL == "" {
-		return Token{}, notOffered("asking about tokens")
-	}
-	said, secrets, err := c.post(ctx, a, PhaseIntrospect, "introspect_url", a.IntrospectURL, url.Values{"token": {token.Reveal()}})
-	if err != nil {
-		return Token{}, err
-	}
-	if _, has := said.fields["active"]; !has && !said.isError() {
-		said.err = ErrAnswer
-	}
-	if said.isError() {
-		return Token{}, said.refusal(PhaseIntrospect, secrets)
-	}
-	t := Token{Active: said.says("active"), ClientID: said.name("client_id"), Username: said.name("username"), Subject: said.name("sub"), Expires: said.instant("exp")}
-	t.Scopes, _ = said.list("scope")
-	return t, nil
 }

@@ -3,7 +3,6 @@ package oauth
 import (
 	"context"
 	"errors"
-	"fmt"
 	"net/http"
 	"testing"
 	"time"
@@ -50,34 +49,6 @@ func TestRevoke(t *testing.T) {
 		})
 	}
 	if err := new(Client).Revoke(context.Background(), App{}, postroom.Hide("t"), AccessToken); !errors.Is(err, ErrNotOffered) {
-		t.Errorf("without an address: %v", err)
-	}
-}
-
-func TestIntrospect(t *testing.T) {
-	tests := map[string]struct {
-		body string
-		want Token
-	}{
-		"RFC 7662 section 2.2": {`{"active":true,"client_id":"l238j323ds-23ij4","username":"jdoe","scope":"read write dolphin","sub":"Z5O3upPC88QrAjx00dis","aud":"https://protected.example.net/resource","iss":"https://server.example.com/","exp":1419356238,"iat":1419350238,"extension_field":"twenty-seven"}`,
-			Token{Active: true, Scopes: []string{"read", "write", "dolphin"}, ClientID: "l238j323ds-23ij4", Username: "jdoe", Subject: "Z5O3upPC88QrAjx00dis", Expires: time.Unix(1419356238, 0).UTC()}},
-		"over":     {`{"active":false}`, Token{}},
-		"in words": {`{"active":"true","exp":1e30}`, Token{Active: true}},
-	}
-	for name, test := range tests {
-		p := provide(t, says(200, "application/json", test.body))
-		got, err := p.client().Introspect(context.Background(), p.app(), postroom.Hide("t"))
-		if err != nil || fmt.Sprint(got) != fmt.Sprint(test.want) {
-			t.Errorf("%s: %+v, %v, want %+v", name, got, err, test.want)
-		}
-	}
-	for body, cause := range map[string]error{`{"access_token":"a"}`: ErrAnswer, "<html>": ErrPage, `{"error":"invalid_client"}`: nil} {
-		p := provide(t, says(200, "application/json", body))
-		if _, err := p.client().Introspect(context.Background(), p.app(), postroom.Hide("t")); refusalOf(t, err).Phase != PhaseIntrospect || !errors.Is(refusalOf(t, err).Err, cause) {
-			t.Errorf("%s: %v, want %v", body, err, cause)
-		}
-	}
-	if _, err := new(Client).Introspect(context.Background(), App{}, postroom.Hide("t")); !errors.Is(err, ErrNotOffered) {
 		t.Errorf("without an address: %v", err)
 	}
 }

@@ -63,8 +63,7 @@ func questions(c *Client, a App) map[string]func() error {
 			_, err := c.Poll(ctx, a, &Device{DeviceCode: hide("device code"), Expires: noon.Add(time.Hour), Interval: time.Second})
 			return err
 		},
-		"revoke":     func() error { return c.Revoke(ctx, a, hide("refresh token"), RefreshToken) },
-		"introspect": func() error { _, err := c.Introspect(ctx, a, hide("access token")); return err },
+		"revoke": func() error { return c.Revoke(ctx, a, hide("refresh token"), RefreshToken) },
 		"userinfo": func() error {
 			_, err := c.Account(ctx, a, Grant{AccessToken: hide("access token")}, postroom.Secret{})
 			return err
@@ -198,7 +197,7 @@ func TestErrorsOfTheNetworkHoldNoSecrets(t *testing.T) {
 				fmt.Fprintf(c, format, plain+r.Header.Get("Authorization"))
 			})
 			a := appAt("https://login.example")
-			for _, one := range []*string{&a.TokenURL, &a.DeviceURL, &a.RevokeURL, &a.IntrospectURL, &a.UserInfoURL} {
+			for _, one := range []*string{&a.TokenURL, &a.DeviceURL, &a.RevokeURL, &a.UserInfoURL} {
 				*one = "http://" + at + "/ask"
 			}
 			c := &Client{Now: func() time.Time { return noon }}

@@ -11,7 +11,7 @@ import (
 func (a App) Verify() error {
 	for _, one := range []struct{ field, text string }{
 		{"issuer", a.Issuer}, {"authorize_url", a.AuthorizeURL}, {"token_url", a.TokenURL}, {"device_url", a.DeviceURL},
-		{"revoke_url", a.RevokeURL}, {"introspect_url", a.IntrospectURL}, {"userinfo_url", a.UserInfoURL},
+		{"revoke_url", a.RevokeURL}, {"userinfo_url", a.UserInfoURL},
 		{"consent_url", a.ConsentURL}, {"redirect_url", a.RedirectURL},
 	} {
 		if one.text == "" {

@@ -18,25 +18,24 @@ type KeptApp struct {
 
 // appSettings is the settings column of a registration.
 type appSettings struct {
-	ClientID      string            `json:"client_id"`
-	Tenant        string            `json:"tenant,omitempty"`
-	Issuer        string            `json:"issuer,omitempty"`
-	AuthorizeURL  string            `json:"authorize_url,omitempty"`
-	TokenURL      string            `json:"token_url,omitempty"`
-	DeviceURL     string            `json:"device_url,omitempty"`
-	RevokeURL     string            `json:"revoke_url,omitempty"`
-	IntrospectURL string            `json:"introspect_url,omitempty"`
-	UserInfoURL   string            `json:"userinfo_url,omitempty"`
-	Scopes        []string          `json:"scopes,omitempty"`
-	ExtraParams   map[string]string `json:"extra_params,omitempty"`
-	RedirectURL   string            `json:"redirect_url,omitempty"`
+	ClientID     string            `json:"client_id"`
+	Tenant       string            `json:"tenant,omitempty"`
+	Issuer       string            `json:"issuer,omitempty"`
+	AuthorizeURL string            `json:"authorize_url,omitempty"`
+	TokenURL     string            `json:"token_url,omitempty"`
+	DeviceURL    string            `json:"device_url,omitempty"`
+	RevokeURL    string            `json:"revoke_url,omitempty"`
+	UserInfoURL  string            `json:"userinfo_url,omitempty"`
+	Scopes       []string          `json:"scopes,omitempty"`
+	ExtraParams  map[string]string `json:"extra_params,omitempty"`
+	RedirectURL  string            `json:"redirect_url,omitempty"`
 }
 
 func packApp(a postroom.OAuthApp) (string, error) {
 	text, err := json.Marshal(appSettings{
 		ClientID: clean(a.ClientID), Tenant: clean(a.Tenant), Issuer: clean(a.Issuer),
 		AuthorizeURL: clean(a.AuthorizeURL), TokenURL: clean(a.TokenURL), DeviceURL: clean(a.DeviceURL),
-		RevokeURL: clean(a.RevokeURL), IntrospectURL: clean(a.IntrospectURL), UserInfoURL: clean(a.UserInfoURL),
+		RevokeURL: clean(a.RevokeURL), UserInfoURL: clean(a.UserInfoURL),
 		Scopes: a.Scopes, ExtraParams: a.ExtraParams, RedirectURL: clean(a.RedirectURL),
 	})
 	if err != nil {
@@ -52,7 +51,7 @@ func unpackApp(text string, a *postroom.OAuthApp) error {
 	}
 	a.ClientID, a.Tenant, a.Issuer = s.ClientID, s.Tenant, s.Issuer
 	a.AuthorizeURL, a.TokenURL, a.DeviceURL = s.AuthorizeURL, s.TokenURL, s.DeviceURL
-	a.RevokeURL, a.IntrospectURL, a.UserInfoURL = s.RevokeURL, s.IntrospectURL, s.UserInfoURL
+	a.RevokeURL, a.UserInfoURL = s.RevokeURL, s.UserInfoURL
 	a.Scopes, a.ExtraParams, a.RedirectURL = s.Scopes, s.ExtraParams, s.RedirectURL
 	return nil
 }

@@ -37,7 +37,7 @@ func TestOAuthApp(t *testing.T) {
 		full := postroom.OAuthApp{
 			Name: "Contoso\x00", Provider: "generic", Kind: postroom.AppSignIn, ClientID: "id", Tenant: "t", Issuer: "https://i.example",
 			AuthorizeURL: "https://i.example/a", TokenURL: "https://i.example/t", DeviceURL: "https://i.example/d", RevokeURL: "https://i.example/r",
-			IntrospectURL: "https://i.example/i", UserInfoURL: "https://i.example/u", Scopes: []string{"a", "b"}, ExtraParams: map[string]string{"x": "y"},
+			UserInfoURL: "https://i.example/u", Scopes: []string{"a", "b"}, ExtraParams: map[string]string{"x": "y"},
 			RedirectURL: "https://p.example/cb", SecretKind: postroom.AppSecretText, SecretExpiresAt: ends, IsTesting: true,
 		}
 		app, err := db.AddOAuthApp(ctx, full, sealAs("sealed"))

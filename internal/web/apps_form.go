@@ -35,7 +35,7 @@ type appForm struct {
 func appFields() []string {
 	return []string{
 		"name", "kind", "client_id", "client_secret", "tenant", "secret_expires_at", "is_testing", "redirect_url", "issuer", "authorize_url", "token_url",
-		"device_url", "revoke_url", "introspect_url", "userinfo_url", "scopes", "extra_params",
+		"device_url", "revoke_url", "userinfo_url", "scopes", "extra_params",
 	}
 }
 
@@ -214,7 +214,7 @@ func (s *Server) formOf(a postroom.OAuthApp, base string) appForm {
 	v := url.Values{}
 	for field, value := range map[string]string{
 		"name": a.Name, "kind": string(a.Kind), "client_id": a.ClientID, "tenant": a.Tenant, "issuer": a.Issuer, "authorize_url": a.AuthorizeURL, "token_url": a.TokenURL,
-		"device_url": a.DeviceURL, "revoke_url": a.RevokeURL, "introspect_url": a.IntrospectURL, "userinfo_url": a.UserInfoURL,
+		"device_url": a.DeviceURL, "revoke_url": a.RevokeURL, "userinfo_url": a.UserInfoURL,
 		"scopes": strings.Join(a.Scopes, "\n"), "extra_params": paramLines(a.ExtraParams), "redirect_url": a.RedirectURL,
 	} {
 		if value != "" {
@@ -253,7 +253,7 @@ func readApp(r *http.Request, a *postroom.OAuthApp) (postroom.Secret, error) {
 	f := fields{values: r.PostForm}
 	a.Name, a.Kind, a.ClientID, a.Tenant = f.text("name"), postroom.AppKind(f.text("kind")), f.text("client_id"), f.text("tenant")
 	a.Issuer, a.AuthorizeURL, a.TokenURL, a.DeviceURL = f.text("issuer"), f.text("authorize_url"), f.text("token_url"), f.text("device_url")
-	a.RevokeURL, a.IntrospectURL, a.UserInfoURL = f.text("revoke_url"), f.text("introspect_url"), f.text("userinfo_url")
+	a.RevokeURL, a.UserInfoURL = f.text("revoke_url"), f.text("userinfo_url")
 	a.RedirectURL, a.IsTesting = f.text("redirect_url"), f.text("is_testing") != ""
 	a.Scopes, a.ExtraParams = strings.Fields(f.text("scopes")), f.params("extra_params")
 	a.SecretExpiresAt = time.Time{}

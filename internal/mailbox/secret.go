@@ -178,23 +178,3 @@ func formInWords(first, worked string) string {
 	}
 	return "just as it was typed"
 }
-
-// SecretWords says what a secret looks like to somebody who pastes it, and whether
-// that is what the provider wants; no words: nothing can be said. It is a hint, and
-// blocks nothing.
-func SecretWords(preset *provider.Preset, secret postroom.Secret) (words string, good bool) {
-	text := typed(secret.Reveal())
-	if text == "" || preset == nil {
-		return "", false
-	}
-	looks, known := preset.LooksLikeAppPassword(text)
-	switch {
-	case known && looks:
-		return "This looks like an app password.", true
-	case known && preset.AppPassword.Required:
-		return "This looks like your normal password, which " + preset.Name + " no longer accepts from programs. Create an app password there.", false
-	case known && preset.AppPassword.Offered:
-		return "This does not look like an app password of " + preset.Name + ".", false
-	}
-	return "", false
-}

@@ -149,34 +149,6 @@ func TestAnotherFormIsForRefusedPasswordsOnly(t *testing.T) {
 	}
 }
 
-func TestWhatAPastedSecretLooksLike(t *testing.T) {
-	presets := new(provider.Presets)
-	gmail, ok := presets.ByDomain("gmail.com")
-	if !ok {
-		t.Fatal("Gmail is not known")
-	}
-	tests := map[string]struct {
-		preset *provider.Preset
-		secret string
-		words  string
-		good   bool
-	}{
-		"an app password":        {gmail, "abcd efgh ijkl mnop", "looks like an app password", true},
-		"pasted with a line end": {gmail, "abcd\u00a0efgh\u00a0ijkl\u00a0mnop\r\n", "looks like an app password", true},
-		"a normal password":      {gmail, "Sommer2026!", "looks like your normal password, which Gmail no longer accepts from programs", false},
-		"nothing":                {gmail, " \n", "", false},
-		"of nobody who is known": {nil, "abcd efgh ijkl mnop", "", false},
-	}
-	for name, test := range tests {
-		t.Run(name, func(t *testing.T) {
-			words, good := SecretWords(test.preset, postroom.Hide(test.secret))
-			if good != test.good || !strings.Contains(words, test.words) || (words == "") != (test.words == "") || strings.Contains(words, "Sommer") {
-				t.Errorf("SecretWords = %q, %v", words, good)
-			}
-		})
-	}
-}
-
 // A server that does not answer when the second form comes has not refused it.
 func TestAFormThatWasNotHeardIsNoWrongPassword(t *testing.T) {
 	s := newVirtual(t, postroom.IMAP, setAs[0])
